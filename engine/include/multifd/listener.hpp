@@ -1,0 +1,35 @@
+// Listener: one listening socket that serves many sessions.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "multifd/log.hpp"
+#include "multifd/settings.hpp"
+
+namespace multifd {
+
+class ConnectionListener;
+
+/// Accepts connections, learns from their first bytes what they are, and routes them: a main
+/// channel to the Destination that has waited longest, every other connection to the session whose
+/// id it carries. What belongs nowhere is refused without disturbing the rest. Ownership: outlives
+/// every Destination that runs on it. Threads:   all members may be called from any thread; it has
+/// one thread of its own. Errors:    the constructor throws std::system_error when the address is
+/// invalid or taken.
+class Listener {
+  public:
+    explicit Listener(const ListenerSettings& settings, LogSink log = {});
+    ~Listener();
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+
+    /// Where it listens, with the port that was picked: "tcp:127.0.0.1:40123".
+    [[nodiscard]] std::string address() const;
+
+  private:
+    friend class Destination;
+    std::unique_ptr<ConnectionListener> implementation_;
+};
+
+}  // namespace multifd

@@ -1,0 +1,111 @@
+// What a migration has to say: the snapshot at any time, and the report at the end.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace multifd {
+
+enum class Role { source, destination };
+
+/// QEMU's MigrationStatus names, and unknown_owner, which QEMU lacks.
+enum class Status {
+    none,
+    setup,
+    active,
+    pre_switchover,
+    device,
+    completed,
+    failed,
+    cancelling,
+    cancelled,
+    unknown_owner,
+};
+
+/// Who owns the devices, as far as this end knows.
+enum class Owner { source, destination, unknown };
+
+std::string_view to_string(Role role) noexcept;
+std::string_view to_string(Status status) noexcept;  ///< "pre-switchover", "unknown-owner", ...
+std::string_view to_string(Owner owner) noexcept;
+
+struct ChannelReport {
+    std::uint32_t id = 0;
+    std::uint64_t packets = 0;
+    std::uint64_t bytes = 0;  ///< All bytes on this channel, headers included.
+};
+
+struct DeviceReport {
+    std::string idstr;
+    std::uint32_t instance_id = 0;
+    bool multifd = false;       ///< Whether its state used the channels.
+    std::uint64_t packets = 0;  ///< Device-state packets, the config state's included.
+    std::uint64_t bytes = 0;    ///< State bytes of STOP_COPY and config, without headers.
+    std::uint64_t pre_copy_bytes = 0;
+    std::uint64_t expected_bytes = 0;  ///< The device's own estimate; 0 when it has none.
+    std::string transfer_digest;       ///< 16 hexadecimal digits; empty with verify off.
+    std::string final_state;  ///< A DeviceState's name, or "unknown" when it cannot be asked.
+};
+
+/// A part of the downtime, bounded by two events of one clock.
+struct DowntimePart {
+    std::string_view name;  ///< "stop", "read", "send", ...
+    std::uint64_t us = 0;
+};
+
+/// The first cause of a failure, and where.
+struct ErrorReport {
+    std::string code;   ///< The contract: "idx_gap". Messages may change.
+    std::string phase;  ///< The status in which it happened.
+    std::optional<std::string> device;
+    std::optional<std::uint32_t> idx;
+    std::optional<std::uint32_t> channel;
+    std::optional<std::string> peer;
+    std::string message;  ///< One line: what, where, what to do.
+    int exit_code = 1;    ///< The command's exit code for it.
+};
+
+/// A snapshot. Numbers only grow during a migration, but for `queued_bytes` and `remaining`.
+struct Statistics {
+    Role role = Role::source;
+    Status status = Status::none;
+    std::string session;
+    std::string peer;
+    std::uint64_t elapsed_ms = 0;
+    std::uint64_t transferred = 0;  ///< Bytes of state, pre-copy and config.
+    std::uint64_t remaining = 0;    ///< Estimated bytes to go; 0 when unknown.
+    double mbps = 0;                ///< Megabits per second over the transfer of device state.
+    std::uint64_t queued_bytes = 0;
+    std::uint64_t peak_queued_bytes = 0;
+    std::vector<ChannelReport> channels;
+    std::vector<DeviceReport> devices;
+};
+
+/// A setting that the ends agreed on, which may differ from what was asked.
+struct AgreedSetting {
+    std::string_view name;
+    std::uint64_t value = 0;
+};
+
+/// The end of a migration. Times are QEMU's milliseconds where QEMU has the name.
+struct Report : Statistics {
+    Owner owner = Owner::source;
+    bool retry_safe = true;
+    std::string next_step;  ///< One line for the operator.
+    std::uint64_t total_time_ms = 0;
+    std::uint64_t setup_time_ms = 0;
+    std::optional<std::uint64_t> downtime_ms;  ///< Source: first stop call to receipt of Running.
+    std::optional<std::uint64_t>
+        switchover_span_ms;  ///< Destination: SWITCHOVER_START to last device running.
+    std::vector<DowntimePart> downtime_parts;
+    std::vector<AgreedSetting> agreed;
+    std::optional<ErrorReport> error;
+    [[nodiscard]] int exit_code() const noexcept {
+        return error ? error->exit_code : (status == Status::completed ? 0 : 1);
+    }
+};
+
+}  // namespace multifd

@@ -1,0 +1,83 @@
+// What a user may choose, with defaults. Names are QEMU's where QEMU has the parameter.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "multifd/device.hpp"
+
+namespace multifd {
+
+/// Who is at the other end.
+enum class Peer {
+    multifd,  ///< Hello, commit and verification; a peer without a hello is an error.
+    qemu,     ///< A plain QEMU stream: no hello, so no commit and no verification.
+};
+
+/// A device's multifd property. The ends must agree, see resolve_multifd() in PROTOCOL.md.
+enum class MultifdProperty {
+    automatic,  ///< "auto": the channels whenever both ends can.
+    on,         ///< Must use the channels.
+    off,        ///< Main channel.
+};
+
+/// What an end does that cannot know who owns the devices.
+enum class OnUnknownOwner {
+    hold,  ///< run() keeps the devices stopped and waits until cancel() releases it.
+    exit,  ///< run() returns at once; the devices stay stopped.
+};
+
+/// One device of a session.
+struct DeviceEntry {
+    std::string idstr;  ///< 1 to 255 bytes, no NUL.
+    std::uint32_t instance_id = 0;
+    MultifdProperty multifd = MultifdProperty::automatic;
+    std::shared_ptr<Device>
+        device;  ///< Shared, because a call that never returns outlives the session.
+};
+
+/// What both ends have.
+struct CommonSettings {
+    Peer peer = Peer::multifd;
+    std::chrono::milliseconds connect_timeout{10'000};   ///< All connections and hellos.
+    std::chrono::milliseconds phase_timeout{3'600'000};  ///< Any one phase (setup, active, device).
+    std::chrono::milliseconds stall_timeout{
+        30'000};            ///< No progress, a silent peer, one device call.
+    bool verify = true;     ///< transfer-digest; used when both ends want it.
+    std::string state_dir;  ///< Folder of ownership records, made when missing; empty keeps none.
+    OnUnknownOwner on_unknown_owner = OnUnknownOwner::hold;
+};
+
+struct SourceSettings : CommonSettings {
+    std::string to;                       ///< tcp:HOST:PORT or unix:PATH.
+    std::uint32_t multifd_channels = 2;   ///< 1 to 255.
+    std::size_t packet_size = 1U << 20U;  ///< State bytes per packet: 4 KiB to 16 MiB, whole pages.
+    std::chrono::milliseconds downtime_limit{300};  ///< Pre-copy ends when the rest fits into it.
+    bool switchover_ack = false;   ///< Wait for the destination's acknowledgement of initial data.
+    std::string machine = "none";  ///< Peer qemu: the machine type in CONFIGURATION.
+    std::array<std::byte, 16> uuid{};  ///< Peer qemu: the guest's UUID, which QEMU checks.
+};
+
+struct DestinationSettings : CommonSettings {
+    std::uint32_t multifd_channels =
+        0;  ///< 0 takes the source's; with peer qemu the number to expect.
+    std::size_t packet_size_max = 16U << 20U;  ///< Largest packet size this end agrees to.
+    std::size_t max_queued_bytes = 256U
+                                   << 20U;  ///< Bound on state held in memory, plus one packet.
+};
+
+struct ListenerSettings {
+    std::string listen;  ///< tcp:HOST:PORT (port 0 picks one) or unix:PATH.
+    Peer peer = Peer::multifd;
+    std::chrono::milliseconds classify_timeout{10'000};  ///< For a connection to say what it is.
+    std::uint32_t unclassified_max = 512;  ///< Connections that may be in that state at once.
+    std::uint32_t parked_max = 255;        ///< Peer qemu: channels kept before their main channel.
+    std::chrono::milliseconds parked_timeout{10'000};
+};
+
+}  // namespace multifd
