@@ -1,0 +1,66 @@
+// Connection: one connected stream socket.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "channels/transport/deadline.hpp"
+#include "channels/transport/interrupt.hpp"
+#include "channels/wire/error.hpp"
+
+namespace multifd {
+
+/// Sends and receives whole spans on a stream socket, TCP or UNIX.
+/// Ownership: owns the descriptor and closes it. Move-only; a moved-from connection is closed.
+/// Threads:   one thread may send while another receives. shut_down() and half_close() may be
+///            called from any thread while neither a move, release() nor the destructor runs.
+/// Errors:    codes only, never a signal. A reset or closed peer keeps its system error
+///            (ECONNRESET, EPIPE).
+class Connection {
+  public:
+    Connection() noexcept = default;
+    /// Makes the socket blocking. `peer` is how messages name the other end.
+    explicit Connection(int fd, std::string peer = {});
+    ~Connection();
+    Connection(Connection&& other) noexcept;
+    Connection& operator=(Connection&& other) noexcept;
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    // Data plane: blocks as long as the peer lets it; shut_down() from another thread ends it.
+
+    /// Header and payload leave in one gathered write where the socket has room for them; what does
+    /// not fit follows. Returns when all has been handed to the kernel. `header` is not empty.
+    ErrorCode send(std::span<const std::byte> header, std::span<const std::byte> payload = {});
+    /// Fills `target` (not empty) and returns its size, or 0 when the peer closed before its first
+    /// byte. Errors: channel_closed_early when the peer closed inside it.
+    Result<std::size_t> receive_full(std::span<std::byte> target);
+
+    // Control plane: bounded by a deadline and an interrupt, which may be absent (kNoDeadline,
+    // nullptr). Errors: also phase_timeout and cancelled, even when the socket is ready.
+
+    /// Sends all of `bytes`. When it fails `*sent`, if given, says how many bytes left.
+    ErrorCode send(std::span<const std::byte> bytes, Deadline deadline, const Interrupt* interrupt,
+                   std::size_t* sent = nullptr);
+    /// At least one byte; 0 is the end of the stream. `target` is not empty.
+    Result<std::size_t> receive_some(std::span<std::byte> target, Deadline deadline,
+                                     const Interrupt* interrupt);
+
+    /// Ends our direction: the peer reads to the end of what was sent. Idempotent.
+    void half_close() noexcept;
+    /// Ends both directions: blocked calls return, with 0 or EPIPE. Idempotent.
+    void shut_down() noexcept;
+
+    [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
+    [[nodiscard]] int fd() const noexcept { return fd_; }
+    [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
+    /// The descriptor, no longer owned; the connection is then closed.
+    [[nodiscard]] int release() noexcept;
+
+  private:
+    int fd_ = -1;
+    std::string peer_;
+};
+
+}  // namespace multifd
