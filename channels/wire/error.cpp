@@ -62,6 +62,12 @@ constexpr auto kEntries = std::to_array<Entry>({
      kProtocol},
     {Errc::host_section_too_large, "host_section_too_large",
      "a section of the host is over its limit", kProtocol},
+    {Errc::sections_too_many, "sections_too_many", "the stream starts too many sections",
+     kProtocol},
+    {Errc::section_version_wrong, "section_version_wrong",
+     "a section has a version this end cannot read", kProtocol},
+    {Errc::ram_section_malformed, "ram_section_malformed",
+     "a RAM section of a recording contradicts itself", kProtocol},
 
     {Errc::channel_magic_wrong, "channel_magic_wrong",
      "a channel does not begin with the multifd magic", kProtocol},

@@ -42,6 +42,9 @@ enum class Errc {
     return_path_length_wrong,
     message_malformed,
     host_section_too_large,
+    sections_too_many,
+    section_version_wrong,
+    ram_section_malformed,
 
     // A channel's bytes.
     channel_magic_wrong = 200,
