@@ -6,6 +6,7 @@
 #include <string>
 
 #include "channels/transport/deadline.hpp"
+#include "channels/transport/descriptor.hpp"
 #include "channels/transport/interrupt.hpp"
 #include "channels/wire/error.hpp"
 
@@ -22,11 +23,6 @@ class Connection {
     Connection() noexcept = default;
     /// Makes the socket blocking. `peer` is how messages name the other end.
     explicit Connection(int fd, std::string peer = {});
-    ~Connection();
-    Connection(Connection&& other) noexcept;
-    Connection& operator=(Connection&& other) noexcept;
-    Connection(const Connection&) = delete;
-    Connection& operator=(const Connection&) = delete;
 
     // Data plane: blocks as long as the peer lets it; shut_down() from another thread ends it.
 
@@ -52,14 +48,14 @@ class Connection {
     /// Ends both directions: blocked calls return, with 0 or EPIPE. Idempotent.
     void shut_down() noexcept;
 
-    [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
-    [[nodiscard]] int fd() const noexcept { return fd_; }
+    [[nodiscard]] bool is_open() const noexcept { return fd_.is_open(); }
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
     [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
     /// The descriptor, no longer owned; the connection is then closed.
-    [[nodiscard]] int release() noexcept;
+    [[nodiscard]] int release() noexcept { return fd_.release(); }
 
   private:
-    int fd_ = -1;
+    Descriptor fd_;
     std::string peer_;
 };
 

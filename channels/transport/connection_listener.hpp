@@ -44,7 +44,8 @@ using ListenerLog = std::function<void(const ErrorCode& error, std::string_view 
 ///
 /// A refused connection is closed and reported and disturbs nobody:
 ///
-///     connection_kind_unknown                   first bytes that are none of these; closed early
+///     connection_kind_unknown                   first bytes that are none of these
+///     channel_closed_early                      closed before it had said what it is
 ///     channel_version_wrong                     an init of another version
 ///     classification_timeout                    silent, or slower than classify_timeout
 ///     connection_limit                          unclassified_max, parked_max or the backlog is
@@ -71,7 +72,7 @@ class ConnectionListener {
     /// in which they came. Errors: connect_timeout, cancelled, or EMFILE.
     Result<Connection> accept_main(Deadline deadline, const Interrupt* interrupt);
 
-    /// Lets the connections of session `id` in: `channels` (1 to 255) of them, and one control
+    /// Lets the connections of session `id` in: `channels` (at most 255) of them, and one control
     /// connection if `control`. No other open door has this id. With qemu the id is not compared:
     /// the first channel's counts, and parked channels are taken in.
     std::unique_ptr<SessionDoor> open_door(const SessionId& id, std::uint32_t channels,

@@ -14,7 +14,9 @@ Interrupt::Interrupt() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (fd_ < 0) throw std::system_error(errno, std::system_category(), "eventfd");
 }
 
-Interrupt::~Interrupt() { ::close(fd_); }
+Interrupt::~Interrupt() {
+    ::close(fd_);
+}
 
 void Interrupt::raise() noexcept {
     // Nobody ever reads it, so the counter can only saturate, which leaves it readable.

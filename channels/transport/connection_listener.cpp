@@ -1,0 +1,316 @@
+#include "channels/transport/connection_listener.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <map>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "channels/transport/connection_router.hpp"
+#include "channels/transport/descriptor.hpp"
+#include "channels/transport/listening_socket.hpp"
+#include "channels/transport/newcomer.hpp"
+#include "channels/transport/quiet_thread.hpp"
+#include "channels/transport/readiness.hpp"
+#include "channels/transport/system_error.hpp"
+#include "channels/wire/assert.hpp"
+#include "channels/wire/limits.hpp"
+
+namespace multifd {
+namespace {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+
+/// Out of descriptors or memory: how soon accepting is tried again.
+constexpr milliseconds kAcceptRetry{100};
+/// Accepted in a row before others have their turn.
+constexpr int kAcceptBurst = 64;
+/// Fewer than four bytes are there: looked at again after this, then after twice as long, and so
+/// on.
+constexpr milliseconds kPrefixRetryMin{1};
+constexpr milliseconds kPrefixRetryMax{256};
+
+/// Whether accept() failed for what became of one connection, and the next may succeed.
+bool concerns_one_connection(const ErrorCode& error) {
+    switch (error.value()) {
+        case EINTR:
+        case ECONNABORTED:
+        case EPROTO:
+        case EPERM:
+        case ENETDOWN:
+        case ENOPROTOOPT:
+        case EHOSTDOWN:
+        case ENONET:
+        case EHOSTUNREACH:
+        case EOPNOTSUPP:
+        case ENETUNREACH:
+        case ETIMEDOUT:
+            return true;
+        default:
+            return false;
+    }
+}
+
+}  // namespace
+
+/// The listener's thread: accepts and reads, and hands what it knows to the router.
+class ConnectionListener::Implementation {
+  public:
+    Implementation(const ConnectionListenerSettings& settings, ListenerLog log);
+    ~Implementation();
+    Implementation(const Implementation&) = delete;
+    Implementation& operator=(const Implementation&) = delete;
+
+    [[nodiscard]] const Address& local_address() const { return listening_.local_address(); }
+    [[nodiscard]] const std::shared_ptr<ConnectionRouter>& router() const { return router_; }
+
+  private:
+    struct Guest {
+        Guest(asio::io_context& context, ListeningSocket::Accepted&& accepted, Deadline until)
+            : socket(context), retry(context), peer(std::move(accepted.peer)), deadline(until) {
+            socket.assign(accepted.socket.get());
+            [[maybe_unused]] const int now_owned_by_asio = accepted.socket.release();
+        }
+
+        asio::posix::stream_descriptor socket;
+        asio::steady_timer retry;
+        milliseconds retry_after = kPrefixRetryMin;
+        Newcomer newcomer;
+        std::string peer;
+        Deadline deadline;
+    };
+    // Numbered by arrival, so that a handler of a guest that has left finds nobody; all have
+    // equally long, so the first is the next one to be late.
+    using Guests = std::map<std::uint64_t, Guest>;
+
+    void run() noexcept;
+    void await_connections();
+    void accept_burst();
+    void back_off(const ErrorCode& error);
+    void welcome(ListeningSocket::Accepted&& accepted);
+    void read(Guests::iterator entry);
+    void await_bytes(Guests::iterator entry);
+    void await_prefix(Guests::iterator entry);
+    void settle(Guests::iterator entry);
+    void refuse(Guests::iterator entry, const ErrorCode& error);
+    void await_late_guests();
+    void await_expiry(Deadline when);
+    void report(const ErrorCode& error, std::string_view peer) const;
+
+    // Constant after construction.
+    const ConnectionListenerSettings settings_;
+    const ListenerLog log_;
+    ListeningSocket listening_;
+    const std::shared_ptr<ConnectionRouter> router_;
+    Interrupt ending_;
+
+    // Touched only on the listener's thread.
+    asio::io_context context_{1};
+    asio::posix::stream_descriptor acceptor_{context_};
+    asio::steady_timer accept_timer_{context_};
+    asio::steady_timer late_timer_{context_};
+    asio::steady_timer expiry_timer_{context_};
+    bool accepting_ = false;  ///< A wait for connections, or for a retry, is pending.
+    bool starved_ = false;    ///< Reported, and not yet accepted again.
+    bool watching_late_ = false;
+    bool watching_expiry_ = false;
+    Guests guests_;
+    std::uint64_t arrivals_ = 0;
+
+    std::thread thread_;
+};
+
+ConnectionListener::Implementation::Implementation(const ConnectionListenerSettings& settings,
+                                                   ListenerLog log)
+    : settings_(settings),
+      log_(std::move(log)),
+      listening_(settings.address),
+      router_(std::make_shared<ConnectionRouter>(
+          RoutingRules{settings.qemu, settings.parked_max, settings.parked_timeout}, log_)) {
+    Descriptor own(::fcntl(listening_.fd(), F_DUPFD_CLOEXEC, 0));
+    if (!own.is_open()) throw std::system_error(errno, std::system_category(), "fcntl");
+    acceptor_.assign(own.get());
+    [[maybe_unused]] const int now_owned_by_asio = own.release();
+    thread_ = start_quiet_thread("multifd-listen", [this] { run(); });
+}
+
+ConnectionListener::Implementation::~Implementation() {
+    ending_.raise();
+    context_.stop();
+    thread_.join();
+    router_->close();
+}
+
+void ConnectionListener::Implementation::run() noexcept {
+    while (!ending_.raised()) {
+        try {
+            if (!accepting_) await_connections();
+            if (!watching_late_) await_late_guests();
+            context_.run();
+        } catch (const std::exception&) {
+            // Out of memory in the middle of something: the connection it concerned is closed or
+            // late soon. Accepting goes on after a pause.
+            report(Errc::memory_exhausted, {});
+            [[maybe_unused]] const auto paused =
+                wait_until_ready(-1, 0, Clock::now() + kAcceptRetry, &ending_);
+        }
+    }
+}
+
+void ConnectionListener::Implementation::await_connections() {
+    acceptor_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const ErrorCode& error) {
+        accepting_ = false;
+        if (error) return;
+        accept_burst();
+    });
+    accepting_ = true;
+}
+
+void ConnectionListener::Implementation::accept_burst() {
+    for (int count = 0; count < kAcceptBurst; ++count) {
+        auto accepted = listening_.accept();
+        if (accepted) {
+            starved_ = false;
+            welcome(std::move(*accepted));
+        } else if (accepted.error() == system_error(EAGAIN)) {
+            break;
+        } else if (!concerns_one_connection(accepted.error())) {
+            return back_off(accepted.error());
+        }
+    }
+    await_connections();
+}
+
+void ConnectionListener::Implementation::back_off(const ErrorCode& error) {
+    // The connection stays in the kernel's queue, which keeps the socket readable: waiting for that
+    // would spin.
+    if (!starved_) report(error, to_string(local_address()));
+    starved_ = true;
+    accept_timer_.expires_after(kAcceptRetry);
+    accept_timer_.async_wait([this](const ErrorCode& cancelled) {
+        accepting_ = false;
+        if (!cancelled) accept_burst();
+    });
+    accepting_ = true;
+}
+
+void ConnectionListener::Implementation::welcome(ListeningSocket::Accepted&& accepted) {
+    if (guests_.size() >= settings_.unclassified_max) {
+        return report(Errc::connection_limit, accepted.peer);
+    }
+    const auto until = Clock::now() + settings_.classify_timeout;
+    const auto [entry, added] =
+        guests_.try_emplace(arrivals_++, context_, std::move(accepted), until);
+    MULTIFD_ASSERT(added);
+    if (!watching_late_) await_late_guests();
+    read(entry);
+}
+
+void ConnectionListener::Implementation::read(Guests::iterator entry) {
+    Guest& guest = entry->second;
+    const auto progress = guest.newcomer.read(guest.socket.native_handle());
+    if (!progress) return refuse(entry, progress.error());
+    switch (*progress) {
+        case Newcomer::Progress::known:
+            return settle(entry);
+        case Newcomer::Progress::needs_bytes:
+            return await_bytes(entry);
+        case Newcomer::Progress::needs_prefix:
+            return await_prefix(entry);
+    }
+}
+
+void ConnectionListener::Implementation::await_bytes(Guests::iterator entry) {
+    entry->second.socket.async_wait(asio::posix::stream_descriptor::wait_read,
+                                    [this, number = entry->first](const ErrorCode&) {
+                                        const auto found = guests_.find(number);
+                                        if (found != guests_.end()) read(found);
+                                    });
+}
+
+void ConnectionListener::Implementation::await_prefix(Guests::iterator entry) {
+    Guest& guest = entry->second;
+    guest.retry.expires_after(guest.retry_after);
+    guest.retry_after = std::min(2 * guest.retry_after, kPrefixRetryMax);
+    guest.retry.async_wait([this, number = entry->first](const ErrorCode&) {
+        const auto found = guests_.find(number);
+        if (found != guests_.end()) read(found);
+    });
+}
+
+void ConnectionListener::Implementation::settle(Guests::iterator entry) {
+    Guest& guest = entry->second;
+    Connection connection(guest.socket.release(), std::move(guest.peer));
+    const Newcomer newcomer = guest.newcomer;
+    guests_.erase(entry);
+    const bool main = newcomer.kind() == ConnectionKind::main_channel;
+    const auto error = main ? router_->route_main(connection)
+                            : router_->route_channel(connection, newcomer.kind(), newcomer.init());
+    if (error) return report(error, connection.peer());
+    // Whatever now waits in the router has come at this moment or earlier.
+    if (!watching_expiry_) await_expiry(Clock::now() + settings_.parked_timeout);
+}
+
+void ConnectionListener::Implementation::refuse(Guests::iterator entry, const ErrorCode& error) {
+    report(error, entry->second.peer);
+    guests_.erase(entry);
+}
+
+void ConnectionListener::Implementation::await_late_guests() {
+    if (guests_.empty()) return;
+    late_timer_.expires_at(guests_.begin()->second.deadline);
+    late_timer_.async_wait([this](const ErrorCode&) {
+        watching_late_ = false;
+        const auto now = Clock::now();
+        while (!guests_.empty() && guests_.begin()->second.deadline <= now) {
+            refuse(guests_.begin(), Errc::classification_timeout);
+        }
+        await_late_guests();
+    });
+    watching_late_ = true;
+}
+
+void ConnectionListener::Implementation::await_expiry(Deadline when) {
+    expiry_timer_.expires_at(when);
+    expiry_timer_.async_wait([this](const ErrorCode&) {
+        watching_expiry_ = false;
+        const Deadline next = router_->expire();
+        if (next != kNoDeadline) await_expiry(next);
+    });
+    watching_expiry_ = true;
+}
+
+void ConnectionListener::Implementation::report(const ErrorCode& error,
+                                                std::string_view peer) const {
+    if (log_) log_(error, peer);
+}
+
+ConnectionListener::ConnectionListener(const ConnectionListenerSettings& settings, ListenerLog log)
+    : implementation_(std::make_unique<Implementation>(settings, std::move(log))) {}
+
+ConnectionListener::~ConnectionListener() = default;
+
+Address ConnectionListener::local_address() const {
+    return implementation_->local_address();
+}
+
+Result<Connection> ConnectionListener::accept_main(Deadline deadline, const Interrupt* interrupt) {
+    return implementation_->router()->accept_main(deadline, interrupt);
+}
+
+std::unique_ptr<SessionDoor> ConnectionListener::open_door(const SessionId& id,
+                                                           std::uint32_t channels, bool control) {
+    MULTIFD_ASSERT(channels <= limits::kChannelsMax);
+    auto door = std::make_shared<DoorState>(id, channels, control);
+    implementation_->router()->open(door);
+    return std::make_unique<SessionDoor>(implementation_->router(), std::move(door));
+}
+
+}  // namespace multifd
