@@ -102,19 +102,27 @@ class StreamParser {
         bool full = false;
     };
 
+    static Parsed need(std::size_t bytes) { return {std::nullopt, 0, bytes}; }
+    static Parsed got(const StreamEvent& event, std::size_t consumed) {
+        return {event, consumed, 0};
+    }
+
     Result<Parsed> parse_header(std::span<const std::byte> visible);
     Result<Parsed> parse_configuration(std::span<const std::byte> visible);
     Result<Parsed> parse_record(std::span<const std::byte> visible);
     Result<Parsed> parse_command(std::span<const std::byte> visible);
-    ErrorCode judge_command(const Command& command);
-    ErrorCode judge_extension(const Command& command);
+    [[nodiscard]] Errc judge_command(std::uint16_t id, std::size_t length) const noexcept;
+    [[nodiscard]] Errc judge_extension(std::uint16_t id, std::size_t length) const noexcept;
     Result<Parsed> parse_section_head(std::span<const std::byte> visible, SectionType type);
-    ErrorCode continue_section();
-    ErrorCode open_section(std::string_view idstr);
-    ErrorCode admit_started(Known&& known);
+    Result<Parsed> continue_section(std::span<const std::byte> visible, SectionType type);
+    Errc open_start();
+    Errc open_full();
+    [[nodiscard]] Errc judge_version() const noexcept;
+    Parsed enter_section(std::size_t consumed);
     Result<Parsed> parse_device(std::span<const std::byte> visible);
     Result<Parsed> parse_config(std::span<const std::byte> visible);
     Result<Parsed> parse_sized_config(std::span<const std::byte> visible);
+    [[nodiscard]] bool token_in_order(std::uint64_t token) const noexcept;
     Result<Parsed> parse_host(std::span<const std::byte> visible);
     Result<Parsed> parse_ram(std::span<const std::byte> visible);
     Result<Parsed> parse_footer(std::span<const std::byte> visible);

@@ -1,0 +1,145 @@
+#include "channels/wire/device_state_packet.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "channels/wire/assert.hpp"
+#include "channels/wire/big_endian.hpp"
+#include "channels/wire/channel_init.hpp"
+#include "channels/wire/stream_events.hpp"
+
+namespace multifd {
+namespace {
+
+constexpr std::uint32_t kConfigFlag = 1;
+constexpr std::uint32_t kStateVersion = 0;
+
+std::array<std::byte, limits::kConfigTokenBytes> token_bytes(std::uint64_t token) noexcept {
+    std::array<std::byte, limits::kConfigTokenBytes> bytes{};
+    store_at<0>(std::span(bytes), token);
+    return bytes;
+}
+
+/// The name in a NUL-padded field; absent when it is empty, has no NUL, or bytes after its NUL.
+std::optional<std::string_view> padded_idstr(
+    std::span<const std::byte, limits::kIdstrFieldBytes> field) noexcept {
+    const auto end = std::ranges::find(field, std::byte{0});
+    if (end == field.begin() || end == field.end()) return std::nullopt;
+    if (std::any_of(end, field.end(), [](std::byte byte) { return byte != std::byte{0}; })) {
+        return std::nullopt;
+    }
+    return text_of(field.first(static_cast<std::size_t>(end - field.begin())));
+}
+
+Errc judge_sizes(std::uint32_t next_packet_bytes, bool config,
+                 std::size_t next_packet_bytes_max) noexcept {
+    if (next_packet_bytes < limits::kNextPacketBytesMin) return Errc::packet_too_small;
+    const std::size_t data_bytes = next_packet_bytes - limits::kStateHeaderBytes;
+    if (!config) {
+        return next_packet_bytes > next_packet_bytes_max ? Errc::packet_too_large : Errc::ok;
+    }
+    if (data_bytes > limits::kConfigPacketDataBytesMax) return Errc::config_too_large;
+    return data_bytes < 2 * limits::kConfigTokenBytes ? Errc::config_malformed : Errc::ok;
+}
+
+}  // namespace
+
+Result<PacketPrefix> decode_packet_prefix(
+    std::span<const std::byte, kPacketPrefixBytes> source) noexcept {
+    if (load_at<std::uint32_t, 0>(source) != kMultifdMagic) {
+        return make_error_code(Errc::packet_magic_wrong);
+    }
+    if (load_at<std::uint32_t, 4>(source) != kMultifdVersion) {
+        return make_error_code(Errc::packet_version_wrong);
+    }
+    const auto flags = load_at<std::uint32_t, 8>(source);
+    if (flags == kPacketChannelEnd) return PacketPrefix{PacketKind::channel_end, flags};
+    if (flags == kPacketDeviceState) return PacketPrefix{PacketKind::device_state, flags};
+    if ((flags & ~kPacketCompressionMask) == kPacketDeviceState) {
+        return make_error_code(Errc::packet_compression_unsupported);
+    }
+    if ((flags & ~(kPacketSync | kPacketCompressionMask)) != 0) {
+        return make_error_code(Errc::packet_flags_unknown);
+    }
+    const std::uint32_t compression = flags & kPacketCompressionMask;
+    // Each method is one bit of the field; no packet uses two.
+    if ((compression & (compression - 1)) != 0) return make_error_code(Errc::packet_flags_unknown);
+    return PacketPrefix{PacketKind::ram, flags};
+}
+
+void encode(const DeviceStateHeader& header,
+            std::span<std::byte, kDeviceStatePrologueBytes> target) {
+    MULTIFD_ASSERT(!header.idstr.empty() && header.idstr.size() <= limits::kIdstrBytesMax);
+    MULTIFD_ASSERT(header.idstr.find('\0') == std::string_view::npos);
+    MULTIFD_ASSERT(header.idx != limits::kIdxReserved);
+    MULTIFD_ASSERT(header.data_bytes <= UINT32_MAX - limits::kStateHeaderBytes);
+    std::ranges::fill(target, std::byte{0});
+    store_at<0>(target, kMultifdMagic);
+    store_at<4>(target, kMultifdVersion);
+    store_at<8>(target, kPacketDeviceState);
+    std::ranges::copy(bytes_of(header.idstr), target.begin() + 12);
+    store_at<268>(target, header.instance_id);
+    store_at<272>(target,
+                  header.data_bytes + static_cast<std::uint32_t>(limits::kStateHeaderBytes));
+    store_at<276>(target, kStateVersion);
+    store_at<280>(target, header.idx);
+    store_at<284>(target, header.config ? kConfigFlag : 0U);
+}
+
+Result<DeviceStateHeader> decode_device_state(
+    std::span<const std::byte, kDeviceStatePrologueBytes> source,
+    std::size_t next_packet_bytes_max) noexcept {
+    const auto prefix = decode_packet_prefix(source.first<kPacketPrefixBytes>());
+    if (!prefix) return prefix.error();
+    if (prefix->kind != PacketKind::device_state) return make_error_code(Errc::packet_unexpected);
+    const auto idstr = padded_idstr(source.subspan<12, limits::kIdstrFieldBytes>());
+    if (!idstr) return make_error_code(Errc::idstr_invalid);
+    if (load_at<std::uint32_t, 276>(source) != kStateVersion) {
+        return make_error_code(Errc::state_version_wrong);
+    }
+    const auto packet_flags = load_at<std::uint32_t, 284>(source);
+    if ((packet_flags & ~kConfigFlag) != 0) return make_error_code(Errc::state_flags_unknown);
+
+    DeviceStateHeader header{.idstr = *idstr,
+                             .instance_id = load_at<std::uint32_t, 268>(source),
+                             .idx = load_at<std::uint32_t, 280>(source),
+                             .config = packet_flags == kConfigFlag,
+                             .data_bytes = 0};
+    if (header.idx == limits::kIdxReserved) return make_error_code(Errc::idx_reserved);
+    const auto next_packet_bytes = load_at<std::uint32_t, 272>(source);
+    const Errc judged = judge_sizes(next_packet_bytes, header.config, next_packet_bytes_max);
+    if (judged != Errc::ok) return make_error_code(judged);
+    header.data_bytes = next_packet_bytes - static_cast<std::uint32_t>(limits::kStateHeaderBytes);
+    return header;
+}
+
+void encode_channel_end(std::span<std::byte, kPacketPrefixBytes> target) noexcept {
+    store_at<0>(target, kMultifdMagic);
+    store_at<4>(target, kMultifdVersion);
+    store_at<8>(target, kPacketChannelEnd);
+}
+
+std::array<std::byte, limits::kConfigTokenBytes> config_state_token() noexcept {
+    return token_bytes(kTokenConfigState);
+}
+
+std::array<std::byte, limits::kConfigTokenBytes> end_of_state_token() noexcept {
+    return token_bytes(kTokenEndOfState);
+}
+
+Result<std::span<const std::byte>> unwrap_config(std::span<const std::byte> packet_data) noexcept {
+    constexpr std::size_t kTokens = 2 * limits::kConfigTokenBytes;
+    if (packet_data.size() < kTokens) return make_error_code(Errc::config_malformed);
+    if (packet_data.size() > limits::kConfigPacketDataBytesMax) {
+        return make_error_code(Errc::config_too_large);
+    }
+    const auto first = packet_data.first<limits::kConfigTokenBytes>();
+    const auto last = packet_data.last<limits::kConfigTokenBytes>();
+    if (load_at<std::uint64_t, 0>(first) != kTokenConfigState ||
+        load_at<std::uint64_t, 0>(last) != kTokenEndOfState) {
+        return make_error_code(Errc::config_malformed);
+    }
+    return packet_data.subspan(limits::kConfigTokenBytes, packet_data.size() - kTokens);
+}
+
+}  // namespace multifd

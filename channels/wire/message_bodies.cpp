@@ -1,0 +1,154 @@
+#include "channels/wire/message_bodies.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "channels/wire/big_endian.hpp"
+#include "channels/wire/json_text.hpp"
+#include "channels/wire/limits.hpp"
+#include "channels/wire/return_path.hpp"
+
+namespace multifd {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kWordBytesMax = 64;                             // of a code or phase
+constexpr std::size_t kDeviceBytesMax = limits::kIdstrBytesMax + 16;  // idstr, '/', instance
+constexpr std::size_t kNestingMax = 4;
+
+static_assert(1 + kVerifyEntriesPerMessage * kVerifyEntryBytes <= kMessageDataBytesMax);
+static_assert(1 + (kVerifyEntriesPerMessage + 1) * kVerifyEntryBytes > kMessageDataBytesMax);
+// Where a byte takes most room it stands as U+FFFD, or escaped as \", in 3 bytes at most.
+static_assert(3 * (2 * kWordBytesMax + kDeviceBytesMax + limits::kErrorTextBytesMax) + 256 <
+              kPeerErrorBytesMax);
+
+/// One line: what a terminal or a log would take for control becomes a space.
+std::string one_line(std::string_view text, std::size_t bytes_max) {
+    std::string line(text.substr(0, bytes_max));
+    std::ranges::replace_if(
+        line,
+        [](char character) {
+            const auto value = static_cast<unsigned char>(character);
+            return value < 0x20 || value == 0x7f;
+        },
+        ' ');
+    return line;
+}
+
+bool read_text(const json& object, const char* key, std::size_t bytes_max, std::string& target) {
+    const auto found = object.find(key);
+    if (found == object.end()) return true;
+    if (!found->is_string()) return false;
+    const auto& text = found->get_ref<const std::string&>();
+    target = one_line(text, bytes_max);
+    return true;
+}
+
+bool read_u32(const json& object, const char* key, std::optional<std::uint32_t>& target) {
+    const auto found = object.find(key);
+    if (found == object.end()) return true;
+    if (!found->is_number_unsigned()) return false;
+    const auto value = found->get<std::uint64_t>();
+    if (value > std::numeric_limits<std::uint32_t>::max()) return false;
+    target = static_cast<std::uint32_t>(value);
+    return true;
+}
+
+}  // namespace
+
+std::array<std::byte, kHeartbeatBytes> encode(const Heartbeat& heartbeat) noexcept {
+    std::array<std::byte, kHeartbeatBytes> bytes{};
+    store_at<0>(std::span(bytes), heartbeat.progress);
+    store_at<8>(std::span(bytes), heartbeat.status);
+    return bytes;
+}
+
+Result<Heartbeat> decode_heartbeat(std::span<const std::byte> source) noexcept {
+    if (source.size() != kHeartbeatBytes) return make_error_code(Errc::message_malformed);
+    const auto bytes = source.first<kHeartbeatBytes>();
+    return Heartbeat{load_at<std::uint64_t, 0>(bytes), load_at<std::uint8_t, 8>(bytes)};
+}
+
+std::array<std::byte, 4> encode_u32(std::uint32_t value) noexcept {
+    std::array<std::byte, 4> bytes{};
+    store_at<0>(std::span(bytes), value);
+    return bytes;
+}
+
+Result<std::uint32_t> decode_u32(std::span<const std::byte> source) noexcept {
+    if (source.size() != 4) return make_error_code(Errc::message_malformed);
+    return load_at<std::uint32_t, 0>(source.first<4>());
+}
+
+std::vector<std::byte> encode(const PeerError& error) {
+    json object = json::object();
+    object["code"] = one_line(error.code, kWordBytesMax);
+    object["phase"] = one_line(error.phase, kWordBytesMax);
+    if (!error.device.empty()) object["device"] = one_line(error.device, kDeviceBytesMax);
+    if (error.idx) object["idx"] = *error.idx;
+    if (error.channel) object["channel"] = *error.channel;
+    object["message"] = one_line(error.message, limits::kErrorTextBytesMax);
+    const std::string text = object.dump(-1, ' ', false, json::error_handler_t::replace);
+    const auto bytes = bytes_of(text);
+    return {bytes.begin(), bytes.end()};
+}
+
+Result<PeerError> decode_peer_error(std::span<const std::byte> source) {
+    const std::string_view text = text_of(source);
+    if (source.size() > kPeerErrorBytesMax || !json_nesting_within(text, kNestingMax)) {
+        return make_error_code(Errc::message_malformed);
+    }
+    const json object = json::parse(text, nullptr, false);
+    if (!object.is_object()) return make_error_code(Errc::message_malformed);
+    PeerError error;
+    const bool valid = read_text(object, "code", kWordBytesMax, error.code) &&
+                       read_text(object, "phase", kWordBytesMax, error.phase) &&
+                       read_text(object, "device", kDeviceBytesMax, error.device) &&
+                       read_u32(object, "idx", error.idx) &&
+                       read_u32(object, "channel", error.channel) &&
+                       read_text(object, "message", limits::kErrorTextBytesMax, error.message);
+    if (!valid || error.code.empty()) return make_error_code(Errc::message_malformed);
+    return error;
+}
+
+std::vector<std::vector<std::byte>> encode_verify(std::span<const VerifyEntry> entries) {
+    std::vector<std::vector<std::byte>> bodies;
+    do {
+        const auto part = entries.first(std::min(entries.size(), kVerifyEntriesPerMessage));
+        entries = entries.subspan(part.size());
+        auto& body = bodies.emplace_back();
+        append_integer(body, static_cast<std::uint8_t>(entries.empty() ? 0 : 1));
+        for (const VerifyEntry& entry : part) {
+            append_integer(body, entry.device);
+            append_integer(body, entry.packets);
+            append_integer(body, entry.bytes);
+            append_integer(body, entry.digest);
+        }
+    } while (!entries.empty());
+    return bodies;
+}
+
+Result<VerifyTable> decode_verify(std::span<const std::byte> source) {
+    if (!verify_length_valid(source.size()) || source.size() > kMessageDataBytesMax ||
+        std::to_integer<unsigned>(source.front()) > 1) {
+        return make_error_code(Errc::message_malformed);
+    }
+    VerifyTable table;
+    BigEndianReader reader(source);
+    table.more = reader.integer<std::uint8_t>() == 1;
+    table.entries.resize((source.size() - 1) / kVerifyEntryBytes);
+    for (VerifyEntry& entry : table.entries) {
+        entry.device = reader.integer<std::uint32_t>();
+        entry.packets = reader.integer<std::uint64_t>();
+        entry.bytes = reader.integer<std::uint64_t>();
+        entry.digest = reader.integer<std::uint64_t>();
+    }
+    // A table that goes on without saying anything would let a peer talk forever.
+    if (table.more && table.entries.empty()) return make_error_code(Errc::message_malformed);
+    return table;
+}
+
+}  // namespace multifd
