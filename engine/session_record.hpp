@@ -24,6 +24,13 @@ struct SessionRecord {
     std::int64_t pid = 0;  ///< write() fills it in.
 };
 
+/// Whether a session of that name can exist.
+bool session_name_valid(std::string_view session) noexcept;
+/// `<session>.<role>.json`.
+std::string record_file_name(const SessionRecord& record);
+/// The file's JSON. Bytes that are no UTF-8 are replaced.
+std::string encode_record(const SessionRecord& record);
+
 /// A file longer than this is damaged: 4096 devices with the longest names fit.
 inline constexpr std::size_t kRecordBytesMax = 8U << 20U;
 
@@ -47,10 +54,8 @@ class RecordStore {
 
   private:
     ErrorCode fail(std::string_view what, const std::string& path, int error);
-    ErrorCode replace(const std::string& path, const std::string& temporary,
-                      std::string_view content);
-    ErrorCode fill(int file, const std::string& path, std::string_view content);
-    ErrorCode sync_folder();
+    /// Whole and durable, or removed again.
+    ErrorCode write_file(const std::string& path, std::string_view content);
 
     std::string folder_;
     std::string problem_;
@@ -66,14 +71,14 @@ struct RecordFolder {
     std::vector<Damaged> damaged;
 };
 
-/// All records; a folder that does not exist holds none. Errors: record_failed when the folder
-/// cannot be read. Damaged files are listed, never an error; temporary files are ignored.
+/// All records; a folder that does not exist holds none. Errors: the system's, when the
+/// folder cannot be read. Damaged files are listed, never an error; temporary files are ignored.
 Result<RecordFolder> read_all(const std::string& folder);
 /// Those of one session, by its whole name. Errors: setting_invalid for a name no session can have.
 Result<RecordFolder> read(const std::string& folder, std::string_view session);
 
-/// $XDG_STATE_HOME/multifd, else ~/.local/state/multifd; /var/lib/multifd for root. Empty when
-/// there is no home.
+/// $XDG_STATE_HOME/multifd; without it /var/lib/multifd for root and ~/.local/state/multifd for
+/// others. Empty when there is no home.
 std::string default_state_folder();
 
 /// One or two lines for people: who owns the devices as far as this record says, and what to do.
