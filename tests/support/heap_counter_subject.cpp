@@ -61,7 +61,7 @@ void transfer() {
     ::recv(ends[1], bytes.data(), 100, MSG_PEEK);
     ::recv(ends[1], bytes.data(), 100, 0);
     ::read(ends[1], bytes.data(), 30);
-    ::recvmsg(ends[1], &message, 0);
+    if (::recvmsg(ends[1], &message, 0) != 7) std::_Exit(4);
 }
 
 void fork_and_exit() {

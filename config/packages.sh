@@ -1,0 +1,13 @@
+# What each part of ./config/dev needs from Debian 12. Sourced by config/dev; name by name in arrays.
+
+# The command, and everything that is configured with it.
+packages_build=(
+  build-essential g++ cmake ninja-build ccache pkg-config git
+  libboost1.81-dev libtbb-dev libzstd-dev libspdlog-dev libcli11-dev nlohmann-json3-dev
+  libtomlplusplus-dev libssl-dev libxxhash-dev catch2 python3
+)
+# The tests check reports against their JSON Schema.
+packages_test=("${packages_build[@]}" python3-jsonschema)
+packages_lint=("${packages_build[@]}" clang-format clang-tidy)
+packages_bench=("${packages_build[@]}" libbenchmark-dev)
+packages_fuzz=("${packages_build[@]}" clang libclang-rt-14-dev)
