@@ -1,7 +1,7 @@
 // Either process is interrupted at twenty moments: both cancel, or both complete.
 #include <atomic>
-#include <csignal>
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <thread>
 
 #include "tests/end_to_end/moments.hpp"
