@@ -1,0 +1,55 @@
+#include "engine/cli/command_context.hpp"
+
+#include <unistd.h>
+
+#include "engine/cli/result_file.hpp"
+
+namespace multifd {
+
+void complain(Console& console, std::string_view text) {
+    console.print_line("multifd: " + std::string(text), Console::Style::error);
+}
+
+int end_early(CommandContext& context, const ErrorReport& error) {
+    complain(context.console, error.message);
+    RunOutcome outcome = ended_early(context.target.role, Status::failed, error);
+    outcome.report.next_step = "correct what the message names and run again";
+    return deliver_report(context.console, context.target.json, outcome);
+}
+
+Signals::Action end_before_it_began(Console& console, const ReportTarget& target) {
+    return [&console, target](int signal, int) -> std::optional<std::chrono::milliseconds> {
+        ErrorReport error;
+        error.code = error_name(Errc::cancelled);
+        error.message = std::string(signal_name(signal)) + " before the migration began";
+        error.exit_code = static_cast<int>(exit_code_of(Errc::cancelled));
+        complain(console, error.message + "; nothing was touched");
+        RunOutcome outcome = ended_early(target.role, Status::cancelled, std::move(error));
+        outcome.report.next_step = "run again when you like";
+        // No destructors: another thread may be in the middle of anything.
+        ::_exit(deliver_report(console, target.json, outcome));
+    };
+}
+
+void take_report_target(CommandContext& context, const std::string& json) {
+    if (json.empty()) return;
+    const std::error_code error = check_result_target(json);
+    if (error) {
+        context.target.json.clear();
+        throw StartFailure(Errc::output_failed,
+                           "the report cannot be written to " + json + ": " + error.message());
+    }
+    context.target.json = json;
+    context.signals.handle(end_before_it_began(context.console, context.target));
+}
+
+int deliver_report(Console& console, const std::string& target, const RunOutcome& outcome) {
+    if (target.empty()) return outcome.exit_code;
+    const std::error_code error = write_result(target, report_json(outcome));
+    if (!error) return outcome.exit_code;
+    complain(console, "the report cannot be written to " + target + ": " + error.message());
+    if (outcome.exit_code != 0) return outcome.exit_code;
+    return static_cast<int>(exit_code_of(Errc::output_failed));
+}
+
+}  // namespace multifd

@@ -1,0 +1,52 @@
+// What every subcommand shares: where lines go, what signals do, where the report goes.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "channels/wire/error.hpp"
+#include "engine/cli/arguments.hpp"
+#include "engine/cli/console.hpp"
+#include "engine/cli/report_json.hpp"
+#include "engine/cli/signals.hpp"
+
+namespace multifd {
+
+/// What this host refuses before the migration begins; what() is one line.
+class StartFailure : public std::runtime_error {
+  public:
+    StartFailure(ErrorCode code, const std::string& message)
+        : std::runtime_error(message), code_(code) {}
+    [[nodiscard]] ErrorCode code() const noexcept { return code_; }
+
+  private:
+    ErrorCode code_;
+};
+
+/// Made by main(), lives as long as the process.
+struct CommandContext {
+    Console& console;
+    Signals& signals;
+    ReportTarget target;
+};
+
+/// Prints "multifd: " and `text` as one line.
+void complain(Console& console, std::string_view text);
+
+/// Says what stopped a run before it began, delivers its report and returns the exit code.
+int end_early(CommandContext& context, const ErrorReport& error);
+
+/// What SIGINT and SIGTERM do until the migration begins: the process ends at once, reported as
+/// cancelled; nothing has been touched.
+Signals::Action end_before_it_began(Console& console, const ReportTarget& target);
+
+/// From now on the report goes to `json` (unless empty). Throws StartFailure when nothing can be
+/// written there.
+void take_report_target(CommandContext& context, const std::string& json);
+
+/// Writes the report where `target` says, if anywhere. The exit code to end with: the outcome's, or
+/// that of output_failed when an otherwise good run could not be reported.
+int deliver_report(Console& console, const std::string& target, const RunOutcome& outcome);
+
+}  // namespace multifd

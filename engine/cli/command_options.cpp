@@ -1,0 +1,204 @@
+#include "engine/cli/command_options.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "engine/nearest_name.hpp"
+
+namespace multifd {
+namespace {
+
+using Settings = CommandSettings;
+using Text = std::string_view;
+
+constexpr unsigned kSend = static_cast<unsigned>(Subcommand::send);
+constexpr unsigned kReceive = static_cast<unsigned>(Subcommand::receive);
+constexpr unsigned kDemo = static_cast<unsigned>(Subcommand::demo);
+constexpr unsigned kStatus = static_cast<unsigned>(Subcommand::status);
+constexpr unsigned kInspect = static_cast<unsigned>(Subcommand::inspect);
+constexpr unsigned kEnds = kSend | kReceive;
+constexpr unsigned kRuns = kEnds | kDemo;
+
+// What both ends have is kept in both, so that no option asks which end this is.
+template <auto member, auto read>
+void set_common(Settings& settings, Text text) {
+    settings.source.*member = read(text);
+    settings.destination.*member = settings.source.*member;
+}
+
+template <auto part, auto member, auto read>
+void set(Settings& settings, Text text) {
+    (settings.*part).*member = read(text);
+}
+
+template <auto member, auto read>
+void set_own(Settings& settings, Text text) {
+    settings.*member = read(text);
+}
+
+std::uint64_t number_of(std::chrono::milliseconds time) {
+    return static_cast<std::uint64_t>(time.count());
+}
+
+constexpr auto kSource = &Settings::source;
+constexpr auto kDestination = &Settings::destination;
+constexpr auto kListener = &Settings::listener;
+
+void set_connect_timeout(Settings& settings, Text text) {
+    set_common<&CommonSettings::connect_timeout, read_timeout>(settings, text);
+    settings.listener.classify_timeout = settings.source.connect_timeout;
+    settings.listener.parked_timeout = settings.source.connect_timeout;
+}
+
+void set_peer(Settings& settings, Text text) {
+    set_common<&CommonSettings::peer, read_peer>(settings, text);
+    settings.listener.peer = settings.source.peer;
+}
+
+void set_channels(Settings& settings, Text text) {
+    settings.source.multifd_channels = read_channels(text);
+    settings.destination.multifd_channels = settings.source.multifd_channels;
+}
+
+// The options of send and receive in the order of --help: where, what, how much, how long, who.
+constexpr auto kOptions = std::to_array<CommandOption>({
+    {"to", 0, "ADDRESS", kSend, "the destination: tcp:HOST:PORT or unix:PATH",
+     set<kSource, &SourceSettings::to, read_address>,
+     [](const Settings& s, Role) -> SettingValue { return s.source.to; }},
+    {"listen", 0, "ADDRESS", kReceive,
+     "where to wait for the source: tcp:HOST:PORT (port 0 picks one) or unix:PATH",
+     set<kListener, &ListenerSettings::listen, read_address>,
+     [](const Settings& s, Role) -> SettingValue { return s.listener.listen; }},
+    {"address-file", 0, "FILE", kReceive, "write the address it listens on to FILE",
+     set_own<&Settings::address_file, read_text>,
+     [](const Settings& s, Role) -> SettingValue { return s.address_file; }},
+    {"device", 0, "KIND,key=value,...", kEnds,
+     "a device, repeatable: idstr=NAME, instance-id=N, multifd=on|off|auto and its kind's keys"},
+    {"config", 0, "FILE", kEnds, "read options and [[device]] tables from a TOML file"},
+    {"multifd-channels", 0, "N", kRuns,
+     "parallel connections, 1 to 255 (default 2; receive takes the source's)", set_channels,
+     [](const Settings& s, Role role) -> SettingValue {
+         return std::uint64_t{role == Role::source ? s.source.multifd_channels
+                                                   : s.destination.multifd_channels};
+     }},
+    {"packet-size", 0, "SIZE", kSend | kDemo, "state bytes per packet, 4KiB to 16MiB (1MiB)",
+     set<kSource, &SourceSettings::packet_size, read_packet_size>,
+     [](const Settings& s, Role) -> SettingValue { return std::uint64_t{s.source.packet_size}; }},
+    {"max-packet-size", 0, "SIZE", kReceive, "largest packet size agreed to (16MiB)",
+     set<kDestination, &DestinationSettings::packet_size_max, read_packet_size>,
+     [](const Settings& s, Role) -> SettingValue {
+         return std::uint64_t{s.destination.packet_size_max};
+     }},
+    {"max-queued-bytes", 0, "SIZE", kReceive, "memory for state that waits its turn (256MiB)",
+     set<kDestination, &DestinationSettings::max_queued_bytes, read_queued_bytes>,
+     [](const Settings& s, Role) -> SettingValue {
+         return std::uint64_t{s.destination.max_queued_bytes};
+     }},
+    {"downtime-limit", 0, "TIME", kSend, "pre-copy ends when the rest fits into it (300ms)",
+     set<kSource, &SourceSettings::downtime_limit, read_time>,
+     [](const Settings& s, Role) -> SettingValue { return number_of(s.source.downtime_limit); }},
+    {"switchover-ack", 0, "on|off", kSend,
+     "wait for the destination to acknowledge the initial data (off)",
+     set<kSource, &SourceSettings::switchover_ack, read_on_off>,
+     [](const Settings& s, Role) -> SettingValue { return s.source.switchover_ack; }},
+    {"verify", 0, "on|off", kRuns, "compare a digest of every device at both ends (on)",
+     set_common<&CommonSettings::verify, read_on_off>,
+     [](const Settings& s, Role) -> SettingValue { return s.source.verify; }},
+    {"connect-timeout", 0, "TIME", kEnds, "for all connections and hellos (10s)",
+     set_connect_timeout,
+     [](const Settings& s, Role) -> SettingValue { return number_of(s.source.connect_timeout); }},
+    {"phase-timeout", 0, "TIME", kEnds, "for any one phase (3600s)",
+     set_common<&CommonSettings::phase_timeout, read_timeout>,
+     [](const Settings& s, Role) -> SettingValue { return number_of(s.source.phase_timeout); }},
+    {"stall-timeout", 0, "TIME", kEnds,
+     "for a peer that is silent, a device call, or no progress (30s)",
+     set_common<&CommonSettings::stall_timeout, read_timeout>,
+     [](const Settings& s, Role) -> SettingValue { return number_of(s.source.stall_timeout); }},
+    {"state-dir", 0, "DIR", kEnds | kStatus, "where ownership records are kept",
+     set_common<&CommonSettings::state_dir, read_text>,
+     [](const Settings& s, Role) -> SettingValue { return s.source.state_dir; }},
+    {"on-unknown-owner", 0, "hold|exit", kEnds,
+     "when the owner cannot be known: hold the stopped devices, or exit (hold)",
+     set_common<&CommonSettings::on_unknown_owner, read_on_unknown_owner>,
+     [](const Settings& s, Role) -> SettingValue {
+         return std::string(s.source.on_unknown_owner == OnUnknownOwner::hold ? "hold" : "exit");
+     }},
+    {"peer", 0, "multifd|qemu", kEnds, "who is at the other end (multifd)", set_peer,
+     [](const Settings& s, Role) -> SettingValue {
+         return std::string(s.source.peer == Peer::qemu ? "qemu" : "multifd");
+     }},
+    {"machine", 0, "NAME", kSend, "peer qemu: the machine type to announce (none)",
+     set<kSource, &SourceSettings::machine, read_machine>,
+     [](const Settings& s, Role) -> SettingValue { return s.source.machine; }},
+    {"uuid", 0, "UUID", kSend, "peer qemu: the guest's UUID",
+     set<kSource, &SourceSettings::uuid, read_uuid>,
+     [](const Settings& s, Role) -> SettingValue { return format_uuid(s.source.uuid); }},
+    {"json", 0, "FILE|-", kEnds, "write the report as JSON to FILE or standard output",
+     set_own<&Settings::json, read_text>,
+     [](const Settings& s, Role) -> SettingValue { return s.json; }},
+    {"json", 0, "", kStatus | kInspect, "print JSON instead of text",
+     set_own<&Settings::json_flag, read_on_off>, nullptr},
+    {"extract", 0, "DIR", kInspect, "write each device's state and config to files in DIR",
+     set_own<&Settings::extract, read_text>, nullptr},
+    {"log-level", 0, "LEVEL", kRuns, "debug, info, warning, error or none (info)",
+     set_own<&Settings::log_level, read_log_level>,
+     [](const Settings& s, Role) -> SettingValue { return std::string(to_string(s.log_level)); }},
+    {"quiet", 'q', "", kRuns, "no progress, no summary, and only errors in the log",
+     set_own<&Settings::quiet, read_on_off>,
+     [](const Settings& s, Role) -> SettingValue { return s.quiet; }},
+    {"verbose", 'v', "", kRuns, "debug lines in the log", set_own<&Settings::verbose, read_on_off>,
+     [](const Settings& s, Role) -> SettingValue { return s.verbose; }},
+});
+
+constexpr auto kSubcommands = std::to_array<SubcommandEntry>({
+    {Subcommand::send, "send", "multifd send --to ADDRESS --device KIND,... [options]",
+     "send the state of devices to a destination"},
+    {Subcommand::receive, "receive", "multifd receive --listen ADDRESS --device KIND,... [options]",
+     "wait for a source and load the state of its devices"},
+    {Subcommand::demo, "demo", "multifd demo [options]",
+     "run both ends on this host, as two processes, with several built-in devices"},
+    {Subcommand::status, "status", "multifd status [SESSION] [options]",
+     "say who owns the devices of past and present sessions"},
+    {Subcommand::inspect, "inspect", "multifd inspect RECORDING... [options]",
+     "list and check a recorded migration: a folder of conn-*.bin, or single files"},
+});
+
+}  // namespace
+
+std::span<const SubcommandEntry> subcommands() noexcept {
+    return kSubcommands;
+}
+
+std::string_view to_string(Subcommand subcommand) noexcept {
+    return std::ranges::find(kSubcommands, subcommand, &SubcommandEntry::subcommand)->name;
+}
+
+std::span<const CommandOption> command_options() noexcept {
+    return kOptions;
+}
+
+const CommandOption* find_option(Subcommand subcommand, std::string_view name) noexcept {
+    const auto found = std::ranges::find_if(kOptions, [&](const CommandOption& option) {
+        return option.name == name && option.of(subcommand);
+    });
+    return found == kOptions.end() ? nullptr : &*found;
+}
+
+std::string unknown_option_message(Subcommand subcommand, std::string_view written) {
+    const std::string_view dashes = written.starts_with("--") ? "--" : "";
+    const std::string_view name = written.substr(dashes.size());
+    const std::string command(to_string(subcommand));
+    for (const SubcommandEntry& other : subcommands()) {
+        if (find_option(other.subcommand, name) == nullptr) continue;
+        return std::string(written) + " is an option of " + std::string(other.name) + ", not of " +
+               command;
+    }
+    std::vector<std::string_view> candidates;
+    for (const CommandOption& option : kOptions) {
+        if (option.of(subcommand)) candidates.push_back(option.name);
+    }
+    return "unknown option " + std::string(written) + " for " + command + "; did you mean " +
+           std::string(dashes) + std::string(nearest_name(name, candidates)) + "?";
+}
+
+}  // namespace multifd

@@ -1,0 +1,138 @@
+#include "engine/cli/migration_run.hpp"
+
+#include <unistd.h>
+
+#include "channels/wire/error.hpp"
+#include "engine/cli/progress_watch.hpp"
+#include "engine/cli/result_file.hpp"
+#include "engine/cli/summary.hpp"
+
+namespace multifd {
+namespace {
+
+constexpr std::chrono::milliseconds kAskAgain{50};
+
+/// What the two signals do while a migration runs. Called on the signals' thread alone.
+class SignalAnswer {
+  public:
+    SignalAnswer(const MigrationEnd& end, const RunSettings& settings, CommandContext& context)
+        : end_(end), settings_(settings), context_(context) {}
+
+    std::optional<std::chrono::milliseconds> operator()(int signal, int count) {
+        if (count > 1) leave_at_once(signal);
+        const CancelAnswer answer = end_.cancel();
+        // run() is about to begin, or has just returned: ask until it is one or the other.
+        if (answer == CancelAnswer::not_running) return kAskAgain;
+        complain(context_.console,
+                 std::string(signal_name(signal)) + ": " + describe(answer, end_.role));
+        return std::nullopt;
+    }
+
+  private:
+    [[noreturn]] void leave_at_once(int signal) {
+        RunOutcome outcome = ended_at_once(end_.statistics(), end_.cancel(), signal);
+        outcome.settings = settings_.effective;
+        context_.console.clear_live();
+        complain(context_.console,
+                 outcome.report.error->message + "; next: " + outcome.report.next_step);
+        deliver_report(context_.console, context_.target.json, outcome);
+        ::_exit(outcome.exit_code);
+    }
+
+    const MigrationEnd& end_;
+    const RunSettings& settings_;
+    CommandContext& context_;
+};
+
+/// Text on standard output; a failure costs an otherwise good run its exit code.
+int print_summary(const RunOutcome& outcome, const RunSettings& settings, CommandContext& context) {
+    const bool stdout_taken = context.target.json == "-";
+    if (stdout_taken || settings.command.quiet) return 0;
+    const std::error_code error = write_result("-", summary(outcome));
+    if (!error) return 0;
+    complain(context.console, "the summary cannot be written: " + error.message());
+    return static_cast<int>(exit_code_of(Errc::output_failed));
+}
+
+}  // namespace
+
+std::string describe(CancelAnswer answer, Role role) {
+    switch (answer) {
+        case CancelAnswer::accepted:
+            return "cancelling; a second signal exits at once and leaves the devices as they are";
+        case CancelAnswer::too_late:
+            return "too late to cancel, the commit is decided; waiting for the other end's answer";
+        case CancelAnswer::in_doubt:
+            return "the owner of the devices is unknown; leaving them stopped";
+        case CancelAnswer::requested:
+            return "the state has been loaded, so the source decides; it has been asked to cancel";
+        case CancelAnswer::not_running:
+            break;
+    }
+    return role == Role::source ? "nothing has been sent yet" : "nothing has been received yet";
+}
+
+RunOutcome ended_at_once(const Statistics& statistics, CancelAnswer last_answer, int signal) {
+    const bool source = statistics.role == Role::source;
+    const bool doubt = last_answer == CancelAnswer::too_late ||
+                       last_answer == CancelAnswer::in_doubt ||
+                       last_answer == CancelAnswer::requested;
+    RunOutcome outcome;
+    outcome.role = statistics.role;
+    outcome.began = true;
+    outcome.exit_code = 128 + signal;
+    Report& report = outcome.report;
+    static_cast<Statistics&>(report) = statistics;
+    report.total_time_ms = statistics.elapsed_ms;
+    report.status = doubt ? Status::unknown_owner : Status::failed;
+    report.owner = doubt ? Owner::unknown : Owner::source;
+    report.retry_safe = !doubt;
+    ErrorReport error;
+    error.code = error_name(doubt ? Errc::unknown_owner : Errc::cancelled);
+    error.phase = to_string(statistics.status);
+    error.exit_code = outcome.exit_code;
+    error.message = std::string("a second ") + signal_name(signal) + " ended multifd at once";
+    if (doubt) {
+        error.message += ": nobody here knows which end owns the devices";
+        report.next_step = "ask both hosts with multifd status" +
+                           (statistics.session.empty() ? "" : " " + statistics.session) +
+                           " before any device runs";
+    } else if (source) {
+        error.message += ": devices may be left stopped";
+        report.next_step = "check that the source's devices run; the destination never ran them";
+    } else {
+        error.message += ": devices may be left without a usable state";
+        report.next_step = "reset the destination's devices before another attempt";
+    }
+    report.error = std::move(error);
+    return outcome;
+}
+
+int run_migration(const MigrationEnd& end, RunSettings settings, CommandContext& context,
+                  ConsoleLog& log) {
+    context.signals.handle(SignalAnswer(end, settings, context));
+    RunOutcome outcome;
+    outcome.role = end.role;
+    outcome.began = true;
+    {
+        const ProgressWatch progress(context.console, log, end.statistics, settings.command.quiet);
+        outcome.report = end.run();
+    }
+    // The migration has ended: what is left is to say so, and a second signal need not wait for it.
+    context.signals.handle([](int signal, int count) -> std::optional<std::chrono::milliseconds> {
+        if (count > 1) ::_exit(128 + signal);
+        return std::nullopt;
+    });
+    outcome.exit_code = outcome.report.exit_code();
+    apply_agreed(settings.effective, outcome.report.agreed);
+    outcome.settings = std::move(settings.effective);
+    if (settings.command.quiet && outcome.report.error) {
+        complain(context.console,
+                 outcome.report.error->code + ": " + outcome.report.error->message);
+    }
+    const int reported = deliver_report(context.console, context.target.json, outcome);
+    const int printed = print_summary(outcome, settings, context);
+    return reported != 0 ? reported : printed;
+}
+
+}  // namespace multifd

@@ -1,0 +1,153 @@
+#include "engine/cli/option_values.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <span>
+
+#include "channels/transport/address.hpp"
+#include "channels/wire/limits.hpp"
+#include "engine/devices/device_options.hpp"
+#include "engine/nearest_name.hpp"
+#include "engine/quantity.hpp"
+
+namespace multifd {
+namespace {
+
+constexpr std::size_t kUuidBytes = 16;
+
+constexpr std::array<std::string_view, 2> kOnOff{"on", "off"};
+constexpr std::array<std::string_view, 2> kPeers{"multifd", "qemu"};
+constexpr std::array<std::string_view, 2> kUnknownOwner{"hold", "exit"};
+constexpr std::array<std::string_view, 5> kLogLevels{"debug", "info", "warning", "error", "none"};
+
+/// The position of `text` in `words`.
+std::size_t read_word(std::string_view text, std::span<const std::string_view> words) {
+    const auto found = std::ranges::find(words, text);
+    if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
+    std::string allowed;
+    for (const std::string_view word : words) {
+        if (!allowed.empty()) allowed += word == words.back() ? " or " : ", ";
+        allowed += word;
+    }
+    const std::string nearest(nearest_name(text, words));
+    throw UsageError("is not " + allowed + "; did you mean " + nearest + "?");
+}
+
+std::uint64_t read_size(std::string_view text) {
+    const auto size = parse_size(text);
+    if (!size) throw UsageError("is not a size: give " + std::string(kSizeForm));
+    return *size;
+}
+
+}  // namespace
+
+std::string_view to_string(LogChoice choice) noexcept {
+    return kLogLevels[static_cast<std::size_t>(choice)];
+}
+
+std::string read_text(std::string_view text) {
+    if (text.empty()) throw UsageError("is empty");
+    return std::string(text);
+}
+
+std::string read_address(std::string_view text) {
+    if (!parse_address(text)) throw UsageError("is neither tcp:HOST:PORT nor unix:PATH");
+    return std::string(text);
+}
+
+std::string read_machine(std::string_view text) {
+    if (text.empty() || text.size() > limits::kMachineNameBytesMax) {
+        throw UsageError("is no machine type: 1 to 255 bytes");
+    }
+    return std::string(text);
+}
+
+bool read_on_off(std::string_view text) {
+    return read_word(text, kOnOff) == 0;
+}
+
+std::uint32_t read_channels(std::string_view text) {
+    const auto count = parse_count(text);
+    if (!count || *count > limits::kChannelsMax) {
+        throw UsageError("is no number of channels: 1 to 255");
+    }
+    return static_cast<std::uint32_t>(*count);
+}
+
+std::size_t read_packet_size(std::string_view text) {
+    const std::uint64_t size = read_size(text);
+    if (size < limits::kPacketDataBytesMin || size > limits::kPacketDataBytesMax ||
+        size % limits::kPageBytes != 0) {
+        throw UsageError("is no packet size: 4KiB to 16MiB in whole pages of 4KiB");
+    }
+    return size;
+}
+
+std::size_t read_queued_bytes(std::string_view text) {
+    const std::uint64_t size = read_size(text);
+    if (size < limits::kPacketDataBytesMin) {
+        throw UsageError("is below one packet: at least 4KiB");
+    }
+    return size;
+}
+
+std::chrono::milliseconds read_time(std::string_view text) {
+    const auto time = parse_time(text);
+    if (!time) throw UsageError("is not a time: give " + std::string(kTimeForm));
+    const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(*time);
+    if (whole != *time) throw UsageError("is finer than the milliseconds this option counts in");
+    // Deadlines add this to a 64-bit clock of nanoseconds; a century leaves them room.
+    constexpr std::chrono::milliseconds kTimeMax = std::chrono::hours(24 * 36525);
+    if (whole > kTimeMax) throw UsageError("is longer than a century");
+    return whole;
+}
+
+std::chrono::milliseconds read_timeout(std::string_view text) {
+    const auto time = read_time(text);
+    if (time.count() == 0) throw UsageError("leaves no time at all: at least 1ms");
+    return time;
+}
+
+Peer read_peer(std::string_view text) {
+    return read_word(text, kPeers) == 0 ? Peer::multifd : Peer::qemu;
+}
+
+OnUnknownOwner read_on_unknown_owner(std::string_view text) {
+    return read_word(text, kUnknownOwner) == 0 ? OnUnknownOwner::hold : OnUnknownOwner::exit;
+}
+
+LogChoice read_log_level(std::string_view text) {
+    return static_cast<LogChoice>(read_word(text, kLogLevels));
+}
+
+std::array<std::byte, 16> read_uuid(std::string_view text) {
+    constexpr std::string_view kForm = "is no UUID: 32 hexadecimal digits";
+    std::string digits(text);
+    if (digits.size() == 36 && digits[8] == '-' && digits[13] == '-' && digits[18] == '-' &&
+        digits[23] == '-') {
+        std::erase(digits, '-');
+    }
+    if (digits.size() != 2 * kUuidBytes) throw UsageError(std::string(kForm));
+    std::array<std::byte, kUuidBytes> uuid{};
+    for (std::size_t index = 0; index < kUuidBytes; ++index) {
+        const char* first = digits.data() + 2 * index;
+        unsigned value = 0;
+        const auto [end, error] = std::from_chars(first, first + 2, value, 16);
+        if (error != std::errc{} || end != first + 2) throw UsageError(std::string(kForm));
+        uuid[index] = static_cast<std::byte>(value);
+    }
+    return uuid;
+}
+
+std::string format_uuid(const std::array<std::byte, 16>& uuid) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string text;
+    for (std::size_t index = 0; index < uuid.size(); ++index) {
+        if (index == 4 || index == 6 || index == 8 || index == 10) text += '-';
+        text += kDigits[std::to_integer<std::size_t>(uuid[index] >> 4)];
+        text += kDigits[std::to_integer<std::size_t>(uuid[index] & std::byte{0x0f})];
+    }
+    return text;
+}
+
+}  // namespace multifd

@@ -1,0 +1,39 @@
+// The values of options: text in, checked value out.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "multifd/settings.hpp"
+
+namespace multifd {
+
+/// What --log-level chooses; `none` prints no log at all.
+enum class LogChoice { debug, info, warning, error, none };
+std::string_view to_string(LogChoice choice) noexcept;
+
+// Each throws UsageError whose text goes on after the option and its value: "is not a size: ...".
+
+std::string read_text(std::string_view text);  ///< Anything but nothing.
+std::string read_address(std::string_view text);
+std::string read_machine(std::string_view text);  ///< At most 255 bytes.
+bool read_on_off(std::string_view text);
+std::uint32_t read_channels(std::string_view text);    ///< 0 to 255; 0 is for --peer qemu alone.
+std::size_t read_packet_size(std::string_view text);   ///< 4 KiB to 16 MiB, whole pages.
+std::size_t read_queued_bytes(std::string_view text);  ///< At least the smallest packet.
+std::chrono::milliseconds read_time(std::string_view text);     ///< Whole milliseconds.
+std::chrono::milliseconds read_timeout(std::string_view text);  ///< At least 1 ms.
+Peer read_peer(std::string_view text);
+OnUnknownOwner read_on_unknown_owner(std::string_view text);
+LogChoice read_log_level(std::string_view text);
+
+/// 32 hexadecimal digits, with or without the four dashes.
+std::array<std::byte, 16> read_uuid(std::string_view text);
+/// "01234567-89ab-...": read_uuid() of it gives the same.
+std::string format_uuid(const std::array<std::byte, 16>& uuid);
+
+}  // namespace multifd

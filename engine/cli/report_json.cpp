@@ -1,0 +1,127 @@
+#include "engine/cli/report_json.hpp"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace multifd {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kIndent = 2;
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+    return value ? Json(*value) : Json(nullptr);
+}
+
+Json text_or_null(const std::string& text) {
+    return text.empty() ? Json(nullptr) : Json(text);
+}
+
+Json known(bool is_known, std::uint64_t value) {
+    return is_known ? Json(value) : Json(nullptr);
+}
+
+/// Three decimals are more than the clock is worth; infinities are no JSON.
+Json rate(double mbps) {
+    return std::isfinite(mbps) ? Json(std::round(mbps * 1000.0) / 1000.0) : Json(nullptr);
+}
+
+Json settings_json(const std::vector<EffectiveSetting>& settings) {
+    Json json = Json::object();
+    for (const EffectiveSetting& setting : settings) {
+        Json value = std::visit([](const auto& held) { return Json(held); }, setting.value);
+        json[setting.name] = Json{{"value", std::move(value)}, {"from", to_string(setting.origin)}};
+    }
+    return json;
+}
+
+Json channels_json(const std::vector<ChannelReport>& channels) {
+    Json json = Json::array();
+    for (const ChannelReport& channel : channels) {
+        json.push_back(
+            Json{{"id", channel.id}, {"packets", channel.packets}, {"bytes", channel.bytes}});
+    }
+    return json;
+}
+
+Json devices_json(const std::vector<DeviceReport>& devices) {
+    Json json = Json::array();
+    for (const DeviceReport& device : devices) {
+        json.push_back(Json{{"idstr", device.idstr},
+                            {"instance-id", device.instance_id},
+                            {"multifd", device.multifd},
+                            {"packets", device.packets},
+                            {"bytes", device.bytes},
+                            {"pre-copy-bytes", device.pre_copy_bytes},
+                            {"transfer-digest", text_or_null(device.transfer_digest)},
+                            {"final-state", text_or_null(device.final_state)}});
+    }
+    return json;
+}
+
+Json downtime_parts_json(const RunOutcome& outcome) {
+    if (!outcome.began) return nullptr;
+    Json json = Json::object();
+    for (const DowntimePart& part : outcome.report.downtime_parts) {
+        json[std::string(part.name)] = part.us;
+    }
+    return json;
+}
+
+Json error_json(const std::optional<ErrorReport>& error) {
+    if (!error) return nullptr;
+    return Json{{"code", error->code},
+                {"phase", text_or_null(error->phase)},
+                {"device", or_null(error->device)},
+                {"idx", or_null(error->idx)},
+                {"channel", or_null(error->channel)},
+                {"peer", or_null(error->peer)},
+                {"message", error->message}};
+}
+
+}  // namespace
+
+RunOutcome ended_early(std::optional<Role> role, Status status, ErrorReport error) {
+    RunOutcome outcome;
+    outcome.role = role;
+    outcome.report.role = role.value_or(Role::source);
+    outcome.report.status = status;
+    outcome.report.owner = Owner::source;
+    outcome.report.retry_safe = true;
+    outcome.exit_code = error.exit_code;
+    outcome.report.error = std::move(error);
+    return outcome;
+}
+
+std::string report_json(const RunOutcome& outcome) {
+    const Report& report = outcome.report;
+    const bool began = outcome.began;
+    const Json json{
+        {"schema", "multifd-report/1"},
+        {"version", MULTIFD_VERSION},
+        {"session", text_or_null(report.session)},
+        {"role", outcome.role ? Json(to_string(*outcome.role)) : Json(nullptr)},
+        {"status", to_string(report.status)},
+        {"owner", outcome.role ? Json(to_string(report.owner)) : Json(nullptr)},
+        {"retry-safe", report.retry_safe},
+        {"next-step", text_or_null(report.next_step)},
+        {"exit-code", outcome.exit_code},
+        {"total-time", known(began, report.total_time_ms)},
+        {"setup-time", known(began, report.setup_time_ms)},
+        {"downtime", or_null(report.downtime_ms)},
+        {"switchover-span", or_null(report.switchover_span_ms)},
+        {"downtime-parts", downtime_parts_json(outcome)},
+        {"transferred", known(began, report.transferred)},
+        {"mbps", began ? rate(report.mbps) : Json(nullptr)},
+        {"peak-queued-bytes", known(began, report.peak_queued_bytes)},
+        {"settings", settings_json(outcome.settings)},
+        {"channels", channels_json(report.channels)},
+        {"devices", devices_json(report.devices)},
+        {"error", error_json(report.error)},
+    };
+    return json.dump(kIndent, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace multifd

@@ -1,0 +1,29 @@
+// The report of a run as JSON: config/multifd-report.schema.json describes it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/cli/effective_setting.hpp"
+#include "multifd/report.hpp"
+
+namespace multifd {
+
+/// How a run of the command ended, also one that ended before a migration began.
+struct RunOutcome {
+    std::optional<Role> role;  ///< Empty when the command line did not even say so.
+    bool began = false;        ///< Whether run() was called; without it numbers are unknown.
+    Report report;
+    std::vector<EffectiveSetting> settings;
+    int exit_code = 0;
+};
+
+/// An outcome for a run that ended before its migration began: nothing was touched.
+RunOutcome ended_early(std::optional<Role> role, Status status, ErrorReport error);
+
+/// One document, with every key of the schema, ended by a newline. What is not UTF-8 in names and
+/// messages is replaced.
+std::string report_json(const RunOutcome& outcome);
+
+}  // namespace multifd

@@ -1,0 +1,149 @@
+#include "engine/cli/summary.hpp"
+
+#include <algorithm>
+
+#include "channels/wire/ids.hpp"
+#include "engine/cli/printable_text.hpp"
+#include "engine/cli/readable.hpp"
+#include "engine/cli/text_table.hpp"
+
+namespace multifd {
+namespace {
+
+/// More rows than this are for the JSON report.
+constexpr std::size_t kRowsMax = 64;
+
+std::string command_of(const RunOutcome& outcome) {
+    if (!outcome.role) return "multifd";
+    return *outcome.role == Role::source ? "multifd send" : "multifd receive";
+}
+
+std::string outcome_line(const RunOutcome& outcome) {
+    const Report& report = outcome.report;
+    std::string line = command_of(outcome) + ": " + std::string(to_string(report.status));
+    if (!outcome.began) return line + " before it began";
+    line += " after " + readable_ms(report.total_time_ms);
+    if (!report.session.empty()) line += ", session " + report.session;
+    if (!report.peer.empty()) line += ", peer " + report.peer;
+    return line;
+}
+
+std::string error_line(const ErrorReport& error) {
+    std::string line = "  error " + error.code;
+    if (!error.phase.empty()) line += " in phase " + error.phase;
+    if (error.device) line += ", device " + *error.device;
+    if (error.idx) line += ", idx " + std::to_string(*error.idx);
+    if (error.channel) line += ", channel " + std::to_string(*error.channel);
+    if (error.peer) line += ", peer " + *error.peer;
+    return line + ": " + error.message;
+}
+
+std::string numbers_line(const Report& report) {
+    std::string line = "  transferred " + readable_bytes(report.transferred) + " at " +
+                       readable_rate(report.mbps) + "; setup " + readable_ms(report.setup_time_ms);
+    if (report.downtime_ms) line += "; downtime " + readable_ms(*report.downtime_ms);
+    if (report.switchover_span_ms) {
+        line += "; switchover span " + readable_ms(*report.switchover_span_ms);
+    }
+    return line + "; at most " + readable_bytes(report.peak_queued_bytes) + " queued";
+}
+
+/// Where the downtime went, the largest part first. Parts of parallel work may overlap.
+std::string downtime_line(const Report& report) {
+    std::vector<DowntimePart> parts = report.downtime_parts;
+    std::ranges::stable_sort(parts, std::ranges::greater{}, &DowntimePart::us);
+    std::string line;
+    for (const DowntimePart& part : parts) {
+        if (part.us == 0) continue;
+        line += (line.empty() ? "  downtime went to: " : ", ") + std::string(part.name) + " " +
+                readable_us(part.us);
+    }
+    return line;
+}
+
+std::string device_table(const std::vector<DeviceReport>& devices) {
+    TextTable table({"<device", "<path", "packets", "state", "pre-copy", "<digest", "<now"});
+    for (const DeviceReport& device : devices) {
+        if (&device - devices.data() == static_cast<std::ptrdiff_t>(kRowsMax)) break;
+        table.add({to_string(DeviceIdentity{device.idstr, device.instance_id}),
+                   device.multifd ? "channels" : "main", std::to_string(device.packets),
+                   readable_bytes(device.bytes), readable_bytes(device.pre_copy_bytes),
+                   device.transfer_digest.empty() ? "-" : device.transfer_digest,
+                   device.final_state.empty() ? "-" : device.final_state});
+    }
+    return table.empty() ? "" : table.text();
+}
+
+std::string channel_table(const std::vector<ChannelReport>& channels) {
+    TextTable table({"channel", "packets", "bytes"});
+    for (const ChannelReport& channel : channels) {
+        if (&channel - channels.data() == static_cast<std::ptrdiff_t>(kRowsMax)) break;
+        table.add({std::to_string(channel.id), std::to_string(channel.packets),
+                   readable_bytes(channel.bytes)});
+    }
+    return table.empty() ? "" : table.text();
+}
+
+std::string rest_line(std::size_t count, std::string_view what) {
+    if (count <= kRowsMax) return "";
+    return "  and " + std::to_string(count - kRowsMax) + " more " + std::string(what) +
+           ", see --json\n";
+}
+
+/// "all running", or "1 running, 2 stop".
+std::string states_of(const std::vector<DeviceReport>& devices) {
+    std::vector<std::pair<std::string, std::size_t>> counts;
+    for (const DeviceReport& device : devices) {
+        if (device.final_state.empty()) continue;
+        const auto found = std::ranges::find(counts, device.final_state,
+                                             &std::pair<std::string, std::size_t>::first);
+        if (found == counts.end()) {
+            counts.emplace_back(device.final_state, 1);
+        } else {
+            ++found->second;
+        }
+    }
+    if (counts.empty()) return "";
+    if (counts.size() == 1) {
+        return (devices.size() == 1 ? "" : "all ") + counts.front().first;
+    }
+    std::string text;
+    for (const auto& [state, count] : counts) {
+        text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + state;
+    }
+    return text;
+}
+
+std::string line_of(std::string text) {
+    return printable(text) + "\n";
+}
+
+}  // namespace
+
+std::string ownership_line(const RunOutcome& outcome) {
+    const Report& report = outcome.report;
+    std::string line = "owner: " + std::string(to_string(report.owner));
+    const std::string states = states_of(report.devices);
+    if (!states.empty()) line += "; devices here: " + states;
+    if (report.status != Status::completed) {
+        line += report.retry_safe ? "; a retry is safe" : "; a retry is NOT safe";
+    }
+    if (!report.next_step.empty()) line += "; next: " + report.next_step;
+    return line;
+}
+
+std::string summary(const RunOutcome& outcome) {
+    const Report& report = outcome.report;
+    std::string text = line_of(outcome_line(outcome));
+    if (report.error) text += line_of(error_line(*report.error));
+    if (outcome.began) {
+        text += line_of(numbers_line(report));
+        const std::string downtime = downtime_line(report);
+        if (!downtime.empty()) text += line_of(downtime);
+        text += device_table(report.devices) + rest_line(report.devices.size(), "devices");
+        text += channel_table(report.channels) + rest_line(report.channels.size(), "channels");
+    }
+    return text + line_of(ownership_line(outcome));
+}
+
+}  // namespace multifd

@@ -1,0 +1,18 @@
+// The readable end of a run.
+#pragma once
+
+#include <string>
+
+#include "engine/cli/report_json.hpp"
+
+namespace multifd {
+
+/// Several lines: the outcome, the error if any, devices, channels, where the downtime went; the
+/// last line says who owns the devices, in which state, whether a retry is safe and what to do
+/// next.
+std::string summary(const RunOutcome& outcome);
+
+/// That last line by itself.
+std::string ownership_line(const RunOutcome& outcome);
+
+}  // namespace multifd
