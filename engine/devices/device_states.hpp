@@ -50,7 +50,7 @@ class DeviceStates {
     /// Puts the device into `state` without a step: for reset, and for failures that end in ERROR.
     void enter(DeviceState state) noexcept { current_.store(state); }
 
-    /// Success in one of the two states, else a failure that names `call` and the current state.
+    /// Success in that state, else a failure that names `call` and the current state.
     [[nodiscard]] CallResult require(std::string_view call, DeviceState allowed) const;
 
   private:

@@ -1,0 +1,93 @@
+#include "engine/devices/device_options.hpp"
+
+#include <array>
+#include <new>
+
+#include "engine/devices/memory_device.hpp"
+#include "engine/devices/memory_options.hpp"
+#include "engine/devices/option_reader.hpp"
+#include "engine/nearest_name.hpp"
+
+namespace multifd {
+namespace {
+
+/// Splits at single commas; a doubled one is a comma of the value.
+std::vector<std::string> split(std::string_view text) {
+    std::vector<std::string> elements(1);
+    for (std::size_t index = 0; index < text.size(); ++index) {
+        if (text[index] != ',') {
+            elements.back().push_back(text[index]);
+        } else if (index + 1 < text.size() && text[index + 1] == ',') {
+            elements.back().push_back(',');
+            ++index;
+        } else {
+            elements.emplace_back();
+        }
+    }
+    return elements;
+}
+
+std::pair<std::string, std::string> split_option(const std::string& element) {
+    const std::size_t equals = element.find('=');
+    if (equals == std::string::npos) return {element, "on"};
+    return {element.substr(0, equals), element.substr(equals + 1)};
+}
+
+DeviceEntry make_memory_device(const DeviceSpec& spec, Role role) {
+    const OptionReader reader(spec, memory_keys());
+    DeviceEntry entry = reader.common();
+    try {
+        entry.device = std::make_shared<MemoryDevice>(read_memory_options(reader, role));
+    } catch (const std::bad_alloc&) {
+        reader.refuse("size", "with held=on or lend=on no more than there is memory");
+    }
+    return entry;
+}
+
+using Factory = DeviceEntry (*)(const DeviceSpec&, Role);
+
+constexpr std::array<std::string_view, 1> kKinds{"memory"};
+constexpr std::array<std::pair<std::string_view, Factory>, kKinds.size()> kFactories{
+    {{kKinds[0], make_memory_device}}};
+
+}  // namespace
+
+DeviceSpec parse_device_spec(std::string_view text) {
+    DeviceSpec spec;
+    for (const std::string& element : split(text)) {
+        if (element.empty()) {
+            throw UsageError("device \"" + std::string(text) +
+                             "\": empty option; KIND,key=value,... is allowed, and ,, for a comma "
+                             "in a value");
+        }
+        auto option = split_option(element);
+        const bool first = spec.kind.empty();
+        if (first && element.find('=') == std::string::npos) {
+            spec.kind = element;
+        } else if (first && option.first == "kind" && !option.second.empty()) {
+            spec.kind = option.second;
+        } else if (first || option.first.empty()) {
+            throw UsageError("device \"" + std::string(text) + "\": \"" + element +
+                             "\" cannot stand there; KIND,key=value,... is allowed");
+        } else {
+            spec.values.push_back(std::move(option));
+        }
+    }
+    return spec;
+}
+
+std::span<const std::string_view> device_kinds() noexcept {
+    return kKinds;
+}
+
+DeviceEntry make_device(const DeviceSpec& spec, Role role) {
+    for (const auto& [name, make] : kFactories) {
+        if (name == spec.kind) return make(spec, role);
+    }
+    std::string kinds;
+    for (const auto name : kKinds) kinds.append(kinds.empty() ? "" : ", ").append(name);
+    throw UsageError("device kind \"" + spec.kind + "\" is unknown; nearest is \"" +
+                     std::string(nearest_name(spec.kind, kKinds)) + "\"; allowed: " + kinds);
+}
+
+}  // namespace multifd
