@@ -30,11 +30,11 @@ class Guarded {
         return std::forward<Use>(use)(value_);
     }
 
-    /// Runs `look(value)` under the mutex and wakes nobody.
-    template <class Look>
-    decltype(auto) look(Look&& look) const {
+    /// Runs `read(value)` under the mutex and wakes nobody.
+    template <class Read>
+    decltype(auto) look(Read&& read) const {
         const std::lock_guard lock(mutex_);
-        return std::forward<Look>(look)(value_);
+        return std::forward<Read>(read)(value_);
     }
 
     /// Waits until `ready(value)`, then runs `use(value)` in the same critical section. It wakes
