@@ -236,20 +236,29 @@ def check_listed(tree):
             yield path, 1, "cmake", "no CMakeLists.txt lists this source"
 
 
-def check_mirrored_tests(tree):
+def check_tests(tree):
+    """A source is tested when its mirrored test exists, or a test of its folder includes its header."""
     known = set(tree.paths)
-    for path, _ in tree.sources(".cpp"):
+    included = {(str(PurePosixPath(path).parent), name) for path, text in tree.sources(".cpp")
+                if path.startswith("tests/") for _, _, name in includes(text)}
+    for path, text in tree.sources(".cpp"):
         if not path.startswith(PRODUCT):
             continue
+        header = path[:-4] + ".hpp"
+        if header not in known:  # a part of what its first include declares
+            header = next((name for _, angled, name in includes(text) if not angled), header)
         mirrored = f"tests/{path[:-4]}_test.cpp"
-        stated = exceptions.TESTED_ELSEWHERE.get(path)
-        if mirrored not in known and stated is None:
-            yield path, 1, "test", f"{mirrored} is missing"
-        if stated is not None and stated[0] not in known:
-            yield path, 1, "test", f"its test {stated[0]} is missing"
-    for path in exceptions.TESTED_ELSEWHERE:
-        if path.startswith(PRODUCT) and path not in known and "tests/tidy/exceptions.py" in known:
-            yield "tests/tidy/exceptions.py", 1, "exception", f"{path} does not exist"
+        beside = str(PurePosixPath(mirrored).parent)
+        tested = mirrored in known or (beside, header) in included
+        if not tested and path not in exceptions.TESTED_ELSEWHERE:
+            yield path, 1, "test", f"neither {mirrored} nor a test beside it that includes {header}"
+        if tested and path in exceptions.TESTED_ELSEWHERE:
+            yield "tests/tidy/exceptions.py", 1, "exception", f"{path} has a test of its own by now"
+    if "tests/tidy/exceptions.py" in known:
+        for path, (test, _) in exceptions.TESTED_ELSEWHERE.items():
+            for name in (path, test):
+                if name not in known:
+                    yield "tests/tidy/exceptions.py", 1, "exception", f"{name} does not exist"
 
 
 def check_format(tree):
@@ -269,7 +278,7 @@ def check_format(tree):
 
 
 CHECKS = [check_layout, check_includes, check_own_header_first, check_headers, check_lines,
-          check_sizes, check_words, check_error_codes, check_listed, check_mirrored_tests]
+          check_sizes, check_words, check_error_codes, check_listed, check_tests]
 
 
 def findings(root, with_format):
