@@ -1,18 +1,12 @@
 #include "tests/support/relay.hpp"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <random>
-#include <stdexcept>
-#include <system_error>
 #include <utility>
 
 namespace multifd {
@@ -39,43 +33,13 @@ std::uint32_t big_endian(std::span<const std::byte> bytes, std::size_t offset) {
     return value;
 }
 
-sockaddr_in loopback(std::uint16_t port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return address;
-}
-
-std::uint16_t port_of(const std::string& address) {
-    return static_cast<std::uint16_t>(std::stoul(address.substr(address.rfind(':') + 1)));
-}
-
-int connect_to(std::uint16_t port) {
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const sockaddr_in address = loopback(port);
-    const int yes = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-    if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return fd;
-    close(fd);
-    return -1;
-}
-
 }  // namespace
 
 Relay::Relay(std::string destination_address, RelayRules rules)
-    : destination_address_(std::move(destination_address)), rules_(std::move(rules)) {
-    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address = loopback(0);
-    socklen_t size = sizeof(address);
-    auto* plain = reinterpret_cast<sockaddr*>(&address);
-    if (listener_ < 0 || bind(listener_, plain, size) != 0 || listen(listener_, 128) != 0 ||
-        getsockname(listener_, plain, &size) != 0) {
-        throw std::system_error(errno, std::generic_category(), "the relay cannot listen");
-    }
-    port_ = ntohs(address.sin_port);
-    acceptor_ = std::thread([this] { accept_connections(); });
-}
+    : destination_address_(std::move(destination_address)),
+      rules_(std::move(rules)),
+      listener_(listen_on_loopback()),
+      acceptor_([this] { accept_connections(); }) {}
 
 Relay::~Relay() {
     {
@@ -84,7 +48,7 @@ Relay::~Relay() {
         for (Link& link : links_) shut(link);
     }
     changed_.notify_all();
-    shutdown(listener_, SHUT_RDWR);
+    listener_.shut_down();
     acceptor_.join();
     {
         // What the acceptor let in since.
@@ -92,15 +56,10 @@ Relay::~Relay() {
         for (Link& link : links_) shut(link);
     }
     for (std::thread& thread : threads_) thread.join();
-    for (const Link& link : links_) {
-        close(link.source);
-        close(link.destination);
-    }
-    close(listener_);
 }
 
 std::string Relay::address() const {
-    return "tcp:127.0.0.1:" + std::to_string(port_);
+    return address_of(listener_);
 }
 
 void Relay::go_silent() noexcept {
@@ -110,24 +69,14 @@ void Relay::go_silent() noexcept {
 
 void Relay::accept_connections() {
     for (;;) {
-        const int source = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-        if (source >= 0) {
-            adopt(source);
-        } else if (errno != EINTR && errno != ECONNABORTED) {
-            return;
-        }
+        Socket source(accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC));
+        if (source.fd() < 0) return;
+        Socket destination = connect_on_loopback(destination_address_);
+        if (destination.fd() < 0) continue;
+        const std::lock_guard lock(mutex_);
+        Link& link = links_.emplace_back(Link{std::move(source), std::move(destination)});
+        threads_.emplace_back([this, &link] { relay_forward(link); });
     }
-}
-
-void Relay::adopt(int source) {
-    const int destination = connect_to(port_of(destination_address_));
-    if (destination < 0) {
-        close(source);
-        return;
-    }
-    const std::lock_guard lock(mutex_);
-    Link& link = links_.emplace_back(Link{source, destination});
-    threads_.emplace_back([this, &link] { relay_forward(link); });
 }
 
 void Relay::relay_forward(Link& link) {
@@ -221,20 +170,20 @@ void Relay::relay_channel(Link& link, Bytes bytes) {
 }
 
 /// Empty at the end of the connection, also inside a packet: what is cut off is not passed on.
-std::optional<RelayedPacket> Relay::read_packet(int fd, unsigned channel) {
+std::optional<RelayedPacket> Relay::read_packet(const Socket& source, unsigned channel) {
     RelayedPacket packet;
     packet.channel = channel;
     packet.bytes.resize(kPrefixBytes);
-    if (!receive_full(fd, packet.bytes)) return std::nullopt;
+    if (!receive_full(source, packet.bytes)) return std::nullopt;
     const std::uint32_t flags = big_endian(packet.bytes, 8);
     if (flags == kChannelEndFlag) return packet;
     packet.device_state = (flags & kDeviceStateFlag) != 0;
     const std::size_t header = packet.device_state ? kDeviceStateHeaderBytes : kRamHeaderBytes;
     const std::size_t size_at = packet.device_state ? kDeviceStateSizeOffset : kRamSizeOffset;
     packet.bytes.resize(header);
-    if (!receive_full(fd, std::span(packet.bytes).subspan(kPrefixBytes))) return std::nullopt;
+    if (!receive_full(source, std::span(packet.bytes).subspan(kPrefixBytes))) return std::nullopt;
     packet.bytes.resize(header + big_endian(packet.bytes, size_at));
-    if (!receive_full(fd, std::span(packet.bytes).subspan(header))) return std::nullopt;
+    if (!receive_full(source, std::span(packet.bytes).subspan(header))) return std::nullopt;
     if (packet.device_state) {
         packet.idstr = reinterpret_cast<const char*>(packet.bytes.data()) + kPrefixBytes;
         packet.idx = big_endian(packet.bytes, kDeviceStateHeaderBytes + 4);
@@ -296,7 +245,8 @@ void Relay::release_held() {
         std::erase_if(channels, [](const HeldChannel* held) { return held->packets.empty(); });
         if (channels.empty() || is_closing()) return;
         std::vector<pollfd> entries;
-        for (const auto* held : channels) entries.push_back({held->link->destination, POLLOUT, 0});
+        for (const auto* held : channels)
+            entries.push_back({held->link->destination.fd(), POLLOUT, 0});
         poll(entries.data(), entries.size(), 100);
         std::vector<HeldChannel*> writable;
         for (std::size_t i = 0; i < channels.size(); ++i) {
@@ -306,7 +256,7 @@ void Relay::release_held() {
         HeldChannel& chosen =
             rules_.release_seed == 0 ? *writable.back() : *writable[random() % writable.size()];
         Bytes& bytes = chosen.packets.front();
-        const auto sent = ::send(chosen.link->destination, bytes.data(), bytes.size(),
+        const auto sent = ::send(chosen.link->destination.fd(), bytes.data(), bytes.size(),
                                  MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno != EAGAIN) chosen.packets.clear();
         if (sent <= 0) continue;
@@ -330,30 +280,20 @@ void Relay::connected(const std::string& what) {
     if (rules_.connected) rules_.connected(what);
 }
 
-bool Relay::send(int fd, std::span<const std::byte> bytes) {
+bool Relay::send(const Socket& socket, std::span<const std::byte> bytes) {
     wait_while_silent();
-    while (!bytes.empty()) {
-        const auto sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-        if (sent <= 0) return false;
-        bytes = bytes.subspan(static_cast<std::size_t>(sent));
-    }
-    return true;
+    return socket.send(bytes);
 }
 
 /// 0 when the connection is over, however that came.
-std::size_t Relay::receive(int fd, std::span<std::byte> target) {
+std::size_t Relay::receive(const Socket& socket, std::span<std::byte> target) {
     wait_while_silent();
-    const auto size = recv(fd, target.data(), target.size(), 0);
-    return size <= 0 ? 0 : static_cast<std::size_t>(size);
+    return socket.receive(target);
 }
 
-bool Relay::receive_full(int fd, std::span<std::byte> target) {
-    while (!target.empty()) {
-        const std::size_t size = receive(fd, target);
-        if (size == 0) return false;
-        target = target.subspan(size);
-    }
-    return true;
+bool Relay::receive_full(const Socket& socket, std::span<std::byte> target) {
+    wait_while_silent();
+    return socket.receive_full(target);
 }
 
 void Relay::wait_while_silent() {
@@ -361,14 +301,14 @@ void Relay::wait_while_silent() {
     changed_.wait(lock, [this] { return !silent_ || closing_; });
 }
 
-void Relay::end_direction(int from, int to) noexcept {
-    shutdown(from, SHUT_RD);
-    shutdown(to, SHUT_WR);
+void Relay::end_direction(const Socket& from, const Socket& to) noexcept {
+    shutdown(from.fd(), SHUT_RD);
+    shutdown(to.fd(), SHUT_WR);
 }
 
 void Relay::shut(Link& link) noexcept {
-    shutdown(link.source, SHUT_RDWR);
-    shutdown(link.destination, SHUT_RDWR);
+    link.source.shut_down();
+    link.destination.shut_down();
 }
 
 }  // namespace multifd

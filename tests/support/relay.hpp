@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/loopback.hpp"
 #include "tests/support/main_channel_tracker.hpp"
 
 namespace multifd {
@@ -81,8 +82,8 @@ class Relay {
 
   private:
     struct Link {
-        int source = -1;
-        int destination = -1;
+        Socket source;
+        Socket destination;
     };
     struct HeldChannel {
         Link* link = nullptr;
@@ -91,13 +92,12 @@ class Relay {
     };
 
     void accept_connections();
-    void adopt(int source);
     void relay_forward(Link& link);
     void relay_main(Link& link, Bytes bytes);
     void relay_control(Link& link, Bytes bytes);
     void relay_channel(Link& link, Bytes bytes);
     void relay_backward(Link& link, RelayedMessage::Way way, bool messages);
-    std::optional<RelayedPacket> read_packet(int fd, unsigned channel);
+    std::optional<RelayedPacket> read_packet(const Socket& source, unsigned channel);
     bool pass_packet(Link& link, RelayedPacket packet, std::uint64_t& sent);
     std::vector<Bytes> replacements_of(RelayedPacket packet);
     void hold(Link& link, unsigned channel, Bytes bytes, bool end_mark);
@@ -105,18 +105,17 @@ class Relay {
     bool is_closing();
     void announce(RelayedMessage::Way way, const std::string& name);
     void connected(const std::string& what);
-    bool send(int fd, std::span<const std::byte> bytes);
-    std::size_t receive(int fd, std::span<std::byte> target);
-    bool receive_full(int fd, std::span<std::byte> target);
+    bool send(const Socket& socket, std::span<const std::byte> bytes);
+    std::size_t receive(const Socket& socket, std::span<std::byte> target);
+    bool receive_full(const Socket& socket, std::span<std::byte> target);
     void wait_while_silent();
-    void end_direction(int from, int to) noexcept;
+    void end_direction(const Socket& from, const Socket& to) noexcept;
     void shut(Link& link) noexcept;
 
     // Constant after construction.
     const std::string destination_address_;
     RelayRules rules_;
-    int listener_ = -1;
-    std::uint16_t port_ = 0;
+    Socket listener_;
 
     std::mutex rules_mutex_;  ///< One rule at a time.
     std::uint64_t packets_seen_ = 0;
