@@ -3,6 +3,7 @@
 #include <array>
 #include <new>
 
+#include "engine/devices/file_device.hpp"
 #include "engine/devices/memory_device.hpp"
 #include "engine/devices/memory_options.hpp"
 #include "engine/devices/option_reader.hpp"
@@ -44,11 +45,18 @@ DeviceEntry make_memory_device(const DeviceSpec& spec, Role role) {
     return entry;
 }
 
+DeviceEntry make_file_device(const DeviceSpec& spec, Role role) {
+    const OptionReader reader(spec, file_keys());
+    DeviceEntry entry = reader.common();
+    entry.device = std::make_shared<FileDevice>(read_file_options(reader, role));
+    return entry;
+}
+
 using Factory = DeviceEntry (*)(const DeviceSpec&, Role);
 
-constexpr std::array<std::string_view, 1> kKinds{"memory"};
+constexpr std::array<std::string_view, 2> kKinds{"memory", "file"};
 constexpr std::array<std::pair<std::string_view, Factory>, kKinds.size()> kFactories{
-    {{kKinds[0], make_memory_device}}};
+    {{kKinds[0], make_memory_device}, {kKinds[1], make_file_device}}};
 
 }  // namespace
 

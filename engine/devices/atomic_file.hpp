@@ -1,0 +1,60 @@
+// A file that appears complete or not at all.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "multifd/device.hpp"
+
+namespace multifd {
+
+/// Bytes go to a hidden file in the folder of `path`; publish() puts it in that place in one step.
+/// Until settle() withdraw() can undo that. The destructor removes what was not published, and
+/// settles what was.
+/// Ownership: owns the hidden file.
+/// Threads:   one at a time.
+/// Errors:    CallResult, with the path and the system's reason in `detail`; after a failure only
+///            withdraw() makes sense.
+class AtomicFile {
+  public:
+    explicit AtomicFile(std::string path) : path_(std::move(path)) {}
+    ~AtomicFile();
+    AtomicFile(const AtomicFile&) = delete;
+    AtomicFile& operator=(const AtomicFile&) = delete;
+
+    /// Makes the hidden file: for its owner alone, or with the mode of the file that it will
+    /// replace.
+    CallResult create();
+    CallResult append(std::span<const std::byte> bytes);
+    /// Brings the hidden file to the disk. What append() left in memory may fail here.
+    CallResult flush();
+    /// Puts it in place, and brings the folder to the disk. A file that was there is kept, hidden,
+    /// where the file system can exchange two names; where it cannot, withdraw() cannot bring it
+    /// back.
+    CallResult publish();
+    /// Throws a file that was kept away.
+    void settle() noexcept;
+    /// Back to what was there before create(). Idempotent.
+    void withdraw() noexcept;
+
+  private:
+    enum class Place {
+        nowhere,
+        hidden,     ///< Not published.
+        alone,      ///< Published where no file was.
+        exchanged,  ///< Published; hidden_path_ is the file that was there.
+        final,      ///< Published, for good.
+    };
+    CallResult put_in_place();
+    [[nodiscard]] CallResult failure(const char* what, int error) const;
+    void close_file() noexcept;
+
+    std::string path_;
+    std::string hidden_path_;
+    int file_ = -1;
+    Place place_ = Place::nowhere;
+};
+
+}  // namespace multifd

@@ -1,0 +1,84 @@
+// The file device: state from a file, into a file.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "engine/devices/atomic_file.hpp"
+#include "engine/devices/device_states.hpp"
+#include "engine/devices/option_reader.hpp"
+#include "multifd/device.hpp"
+#include "multifd/report.hpp"
+
+namespace multifd {
+
+/// What `--device file,KEY=VALUE,...` may say besides the common keys.
+///
+///     path=PATH           required. The source reads the file as the state; its size is taken when
+///                         STOP_COPY is entered, and a file that is shorter then when it is read
+///                         fails. The destination writes it: complete, or not at all.
+///     config=PATH         the same for the config state, at most 1 MiB; without it the config
+///     state
+///                         is empty, and a destination refuses one that is not
+///     state=running|stop  what the device is in at first; default running
+struct FileOptions {
+    Role role = Role::source;
+    std::string path;
+    std::string config_path;  ///< Empty: none.
+    DeviceState initial_state = DeviceState::running;
+};
+
+[[nodiscard]] std::span<const std::string_view> file_keys() noexcept;
+
+/// Reads them, and looks whether the files can be read, or made; throws UsageError.
+[[nodiscard]] FileOptions read_file_options(const OptionReader& reader, Role role);
+
+/// A device that does nothing when it runs. The destination's file takes its place on the way from
+/// RESUMING to STOP, which fails before load_config() was called, if only with nothing. Until the
+/// device runs, reset() still brings back a file that was there; the config file takes its place
+/// first, so a new state never stands beside an old config. Threads: as Device. Blocking: disk I/O,
+/// which interrupt() cannot end. Errors:  disk errors carry the system's code, and name the path.
+class FileDevice : public Device {
+  public:
+    explicit FileDevice(FileOptions options);
+    ~FileDevice() override;
+
+    [[nodiscard]] DeviceTraits traits() const noexcept override;
+    [[nodiscard]] DeviceState state() override { return states_.current(); }
+    CallResult set_state(DeviceState target) override;
+    CallResult read(std::span<std::byte> target) override;
+    CallResult write(std::span<const std::byte> source) override;
+    CallResult save_config(std::vector<std::byte>& target) override;
+    CallResult load_config(std::span<const std::byte> source) override;
+    CallResult stop_copy_size() override;
+    CallResult reset() override;
+
+  private:
+    CallResult step(DeviceState from, DeviceState target);
+    CallResult open_source();
+    void close_source() noexcept;
+    CallResult begin_load();
+    CallResult finish_load();
+    void withdraw() noexcept;
+    void settle() noexcept;
+    [[nodiscard]] bool has_config() const noexcept { return !options_.config_path.empty(); }
+
+    // Constant after construction.
+    FileOptions options_;
+
+    DeviceStates states_;
+    // The source's, in STOP_COPY.
+    int file_ = -1;
+    std::uint64_t bytes_ = 0;
+    std::uint64_t position_ = 0;
+    // The destination's.
+    AtomicFile state_file_;
+    AtomicFile config_file_;
+    bool config_loaded_ = false;
+};
+
+}  // namespace multifd

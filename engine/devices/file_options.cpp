@@ -1,0 +1,80 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
+#include "engine/devices/file_device.hpp"
+
+namespace multifd {
+namespace {
+
+constexpr std::array<std::string_view, 2> kKeys{"path", "config"};
+
+std::string reason(int error) {
+    return std::generic_category().message(error);
+}
+
+/// A source's file must be there.
+void check_source(const OptionReader& reader, std::string_view key, const std::string& path) {
+    // O_NONBLOCK: opening a pipe must not wait for its writer, only to be refused below.
+    const int file = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0) reader.refuse(key, "a file that can be read; this one: " + reason(errno));
+    struct stat about {};
+    const bool regular = ::fstat(file, &about) == 0 && S_ISREG(about.st_mode);
+    ::close(file);
+    if (!regular) reader.refuse(key, "a regular file");
+}
+
+/// A destination's file need not, but its folder must. Gives the path that a link stands for, so
+/// that the file is replaced and not the link.
+std::string check_destination(const OptionReader& reader, std::string_view key,
+                              const std::string& path) {
+    std::error_code error;
+    std::filesystem::path real =
+        std::filesystem::weakly_canonical(std::filesystem::absolute(path), error);
+    if (error) reader.refuse(key, "a file in a folder that is there: " + error.message());
+    if (path.back() == '/') reader.refuse(key, "a file, not a folder");
+    struct stat about {};
+    if (::stat(real.c_str(), &about) == 0 && !S_ISREG(about.st_mode)) {
+        reader.refuse(key, "a regular file, or a name that is not taken");
+    }
+    if (::access(real.parent_path().c_str(), W_OK | X_OK) != 0) {
+        reader.refuse(key, "a file in a folder that can be written; this folder: " + reason(errno));
+    }
+    return real.string();
+}
+
+std::string checked_path(const OptionReader& reader, std::string_view key, Role role) {
+    const auto value = reader.text(key);
+    if (!value) return {};
+    if (value->empty()) reader.refuse(key, "the path of a file");
+    const std::string path(*value);
+    if (role == Role::destination) return check_destination(reader, key, path);
+    check_source(reader, key, path);
+    return path;
+}
+
+}  // namespace
+
+std::span<const std::string_view> file_keys() noexcept {
+    return kKeys;
+}
+
+FileOptions read_file_options(const OptionReader& reader, Role role) {
+    FileOptions options;
+    options.role = role;
+    if (!reader.text("path")) reader.refuse("key \"path\" is required: the file with the state");
+    options.path = checked_path(reader, "path", role);
+    options.config_path = checked_path(reader, "config", role);
+    if (options.config_path == options.path) {
+        reader.refuse("config", "another file than path");
+    }
+    options.initial_state = reader.initial_state();
+    return options;
+}
+
+}  // namespace multifd
