@@ -30,8 +30,6 @@ using std::chrono::milliseconds;
 
 /// Out of descriptors or memory: how soon accepting is tried again.
 constexpr milliseconds kAcceptRetry{100};
-/// Accepted in a row before others have their turn.
-constexpr int kAcceptBurst = 64;
 /// Fewer than four bytes are there: looked at again after this, then after twice as long, and so
 /// on.
 constexpr milliseconds kPrefixRetryMin{1};
@@ -92,7 +90,7 @@ class ConnectionListener::Implementation {
 
     void run() noexcept;
     void await_connections();
-    void accept_burst();
+    void accept_one();
     void back_off(const ErrorCode& error);
     void welcome(ListeningSocket::Accepted&& accepted);
     void read(Guests::iterator entry);
@@ -168,22 +166,20 @@ void ConnectionListener::Implementation::await_connections() {
     acceptor_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const ErrorCode& error) {
         accepting_ = false;
         if (error) return;
-        accept_burst();
+        accept_one();
     });
     accepting_ = true;
 }
 
-void ConnectionListener::Implementation::accept_burst() {
-    for (int count = 0; count < kAcceptBurst; ++count) {
-        auto accepted = listening_.accept();
-        if (accepted) {
-            starved_ = false;
-            welcome(std::move(*accepted));
-        } else if (accepted.error() == system_error(EAGAIN)) {
-            break;
-        } else if (!concerns_one_connection(accepted.error())) {
-            return back_off(accepted.error());
-        }
+void ConnectionListener::Implementation::accept_one() {
+    // One at a time: what is already here is heard before more comes in.
+    auto accepted = listening_.accept();
+    if (accepted) {
+        starved_ = false;
+        welcome(std::move(*accepted));
+    } else if (accepted.error() != system_error(EAGAIN) &&
+               !concerns_one_connection(accepted.error())) {
+        return back_off(accepted.error());
     }
     await_connections();
 }
@@ -196,7 +192,7 @@ void ConnectionListener::Implementation::back_off(const ErrorCode& error) {
     accept_timer_.expires_after(kAcceptRetry);
     accept_timer_.async_wait([this](const ErrorCode& cancelled) {
         accepting_ = false;
-        if (!cancelled) accept_burst();
+        if (!cancelled) accept_one();
     });
     accepting_ = true;
 }
@@ -302,7 +298,9 @@ Address ConnectionListener::local_address() const {
 }
 
 Result<Connection> ConnectionListener::accept_main(Deadline deadline, const Interrupt* interrupt) {
-    return implementation_->router()->accept_main(deadline, interrupt);
+    // Kept, since the listener may end while this waits.
+    const auto router = implementation_->router();
+    return router->accept_main(deadline, interrupt);
 }
 
 std::unique_ptr<SessionDoor> ConnectionListener::open_door(const SessionId& id,

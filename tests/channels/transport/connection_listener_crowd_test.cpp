@@ -1,0 +1,144 @@
+// A session that connects in the middle of a crowd, and a process that runs out of descriptors.
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "channels/transport/connection_listener.hpp"
+#include "channels/transport/connector.hpp"
+#include "channels/transport/resolver.hpp"
+#include "tests/channels/transport/listener_fixture.hpp"
+
+namespace multifd {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint8_t kChannels = 16;
+const SessionId kSession = session_id(1);
+const SessionId kStranger = session_id(2);
+
+/// What 64 clients send: a session of 16 channels with its control connection, each of them twice,
+/// and thirty strangers.
+std::vector<Bytes> crowd() {
+    std::vector<Bytes> all;
+    for (std::uint8_t id = 0; id < kChannels; ++id) {
+        all.push_back(channel_bytes(kSession, id));
+        all.push_back(channel_bytes(kSession, id));
+    }
+    all.push_back(control_bytes(kSession));
+    all.push_back(control_bytes(kSession));
+    for (std::uint8_t number = 0; number < 5; ++number) {
+        all.push_back({});
+        all.push_back(pattern(64, number));
+        all.push_back(channel_bytes(kStranger, number));
+        all.push_back(channel_bytes(kSession, static_cast<std::uint8_t>(kChannels + number)));
+        all.push_back(Bytes(1, std::byte{0x11}));
+        all.push_back(control_bytes(kStranger));
+    }
+    return all;
+}
+
+TEST_CASE("a crowd of strangers, doubles and silent ones does not disturb a session",
+          "[listener]") {
+    const auto seed = static_cast<std::uint32_t>(GENERATE(take(3, random(1, 1 << 30))));
+    CAPTURE(seed);
+    std::mt19937 random(seed);
+    ConnectionListenerSettings settings;
+    settings.classify_timeout = 500ms;
+    ListenerFixture host(settings);
+    const auto door = host.listener.open_door(kSession, kChannels, true);
+    auto first_bytes = crowd();
+    REQUIRE(first_bytes.size() == 64);
+    std::ranges::shuffle(first_bytes, random);
+
+    std::vector<Connection> clients;
+    for (const auto& bytes : first_bytes) clients.push_back(host.client(bytes));
+    auto collected = door->collect(soon(), nullptr);
+    REQUIRE(collected.has_value());
+    REQUIRE(collected->channels.size() == kChannels);
+
+    // 17 doubles, 5 ids out of range and 10 of another session; 5 foreign; 10 silent ones at their
+    // deadline.
+    const auto refused = host.log.await(64 - kChannels - 1);
+    CHECK(refused == std::map<std::string, std::size_t>{{"channel_duplicate", 17},
+                                                        {"channel_id_invalid", 5},
+                                                        {"session_unknown", 10},
+                                                        {"connection_kind_unknown", 5},
+                                                        {"classification_timeout", 10}});
+    CHECK(door->refused() == 22);
+
+    // Each place is held by one of the two clients that asked for it, and it is alive.
+    const auto is_held = [&](Connection& accepted, const Bytes& claimed) {
+        return !accepted.send(pattern(1)) && std::ranges::any_of(clients, [&](Connection& client) {
+            const auto position = static_cast<std::size_t>(&client - clients.data());
+            Bytes byte(1);
+            if (first_bytes[position] != claimed) return false;
+            const auto received = client.receive_some(byte, soon(), nullptr);
+            return received && *received == 1;
+        });
+    };
+    for (std::uint8_t id = 0; id < kChannels; ++id) {
+        CAPTURE(int{id});
+        CHECK(is_held(collected->channels[id], channel_bytes(kSession, id)));
+    }
+    REQUIRE(collected->control.has_value());
+    CHECK(is_held(*collected->control, control_bytes(kSession)));
+}
+
+/// Lets this process open no further descriptor, until it is destroyed.
+class NoMoreDescriptors {
+  public:
+    NoMoreDescriptors() {
+        REQUIRE(::getrlimit(RLIMIT_NOFILE, &before_) == 0);
+        const Interrupt lowest_free;
+        rlimit none = before_;
+        none.rlim_cur = static_cast<rlim_t>(lowest_free.fd());
+        REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    }
+    ~NoMoreDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+    NoMoreDescriptors(const NoMoreDescriptors&) = delete;
+    NoMoreDescriptors& operator=(const NoMoreDescriptors&) = delete;
+
+  private:
+    rlimit before_{};
+};
+
+TEST_CASE("without descriptors the listener says so once, does not spin, and recovers",
+          "[listener]") {
+    ListenerFixture host;
+    const auto door = host.listener.open_door(kSession, 1, false);
+    const ErrorCode no_descriptor(EMFILE, boost::system::system_category());
+    const auto target = resolve("127.0.0.1", host.listener.local_address().port)->front();
+    Connection client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE(client.is_open());
+    {
+        const NoMoreDescriptors limit;
+        REQUIRE(::connect(client.fd(), target.get(), target.length) == 0);
+        CHECK(host.listener.accept_main(soon(), nullptr).error() == no_descriptor);
+        CHECK(host.listener.open_door(kStranger, 1, false)->collect(soon(), nullptr).error() ==
+              no_descriptor);
+        CHECK(connect(host.listener.local_address(), soon(), nullptr).error() == no_descriptor);
+        REQUIRE(host.log.await(1) == std::map<std::string, std::size_t>{{"system", 1}});
+        CHECK(host.log.entries()[0].error == no_descriptor);
+        CHECK(host.log.entries()[0].peer == to_string(host.listener.local_address()));
+        // Long enough for several attempts.
+        const auto before = processor_time();
+        CHECK(door->collect(after(450ms), nullptr).error() == Errc::connect_timeout);
+        CHECK(processor_time() - before < 100ms);
+    }
+    REQUIRE_FALSE(client.send(channel_bytes(kSession, 0)));
+    auto collected = door->collect(soon(), nullptr);
+    REQUIRE(collected.has_value());
+    CHECK(are_connected(client, collected->channels[0]));
+    CHECK(host.log.entries().size() == 1);
+}
+
+}  // namespace
+}  // namespace multifd

@@ -1,0 +1,245 @@
+#include "channels/transport/connection.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <random>
+#include <span>
+#include <utility>
+
+#include "tests/channels/transport/sockets.hpp"
+
+namespace multifd {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// More than any socket buffer takes.
+constexpr std::size_t kTooMuch = 64U << 20U;
+
+Pair stream_pair(const std::string& kind) {
+    return kind == "unix" ? unix_pair(SOCK_STREAM) : tcp_pair(kind);
+}
+
+TEST_CASE("header and payload arrive whole through tiny buffers and fragmented reads",
+          "[connection]") {
+    const auto kind = GENERATE(values<std::string>({"unix", "127.0.0.1", "::1"}));
+    const auto seed = static_cast<std::uint32_t>(GENERATE(take(3, random(1, 1 << 30))));
+    CAPTURE(kind, seed);
+    std::mt19937 random(seed);
+    auto pair = stream_pair(kind);
+    shrink_send_buffer(pair.left);
+    const auto header = pattern(1 + random() % 400, seed);
+    const auto payload = pattern(random() % 200'000, seed + 1);
+
+    ErrorCode sent = Errc::internal_error;
+    WatchedThread sender([&] { sent = pair.left.send(header, payload); });
+    Bytes received(header.size() + payload.size());
+    std::span<std::byte> rest(received);
+    while (!rest.empty()) {
+        const auto part = rest.first(std::min<std::size_t>(rest.size(), 1 + random() % 5000));
+        const auto count = random() % 2 == 0 ? pair.right.receive_full(part)
+                                             : pair.right.receive_some(part, soon(), nullptr);
+        REQUIRE(count.has_value());
+        REQUIRE(*count > 0);
+        rest = rest.subspan(*count);
+    }
+    sender.join();
+
+    CHECK_FALSE(sent);
+    CHECK(std::ranges::equal(std::span(received).first(header.size()), header));
+    CHECK(std::ranges::equal(std::span(received).subspan(header.size()), payload));
+}
+
+TEST_CASE("header and payload leave in one write", "[connection]") {
+    auto pair = unix_pair(SOCK_SEQPACKET);
+    const auto header = pattern(288);
+    const auto payload = pattern(GENERATE(as<std::size_t>{}, 0, 1, 4096, 65536), 2);
+
+    REQUIRE_FALSE(pair.left.send(header, payload));
+
+    // Each write is one message of its own.
+    Bytes message(header.size() + payload.size() + 1);
+    const auto size = pair.right.receive_some(message, soon(), nullptr);
+    REQUIRE(size.has_value());
+    CHECK(*size == header.size() + payload.size());
+}
+
+TEST_CASE("a close before the first byte is the end, inside it is channel_closed_early",
+          "[connection]") {
+    const auto kind = GENERATE(values<std::string>({"unix", "127.0.0.1", "::1"}));
+    auto pair = stream_pair(kind);
+    Bytes target(10);
+    const auto sent = GENERATE(as<std::size_t>{}, 0, 1, 9, 10);
+    CAPTURE(kind, sent);
+    if (sent > 0) REQUIRE_FALSE(pair.left.send(pattern(sent)));
+    pair.left = Connection();
+
+    const auto first = pair.right.receive_full(target);
+    if (sent == 0) {
+        CHECK(first.value() == 0);
+    } else if (sent < target.size()) {
+        CHECK(first.error() == Errc::channel_closed_early);
+    } else {
+        CHECK(first.value() == target.size());
+        CHECK(pair.right.receive_full(target).value() == 0);
+    }
+}
+
+TEST_CASE("sending to a closed peer is an error code and no signal", "[connection]") {
+    const auto kind = GENERATE(values<std::string>({"unix", "127.0.0.1"}));
+    CAPTURE(kind);
+    // The default action of SIGPIPE would end this process.
+    REQUIRE(::signal(SIGPIPE, SIG_DFL) != SIG_ERR);
+    auto pair = stream_pair(kind);
+    pair.right = Connection();
+    const auto bytes = pattern(1000);
+    ErrorCode data_plane;
+    ErrorCode control_plane;
+    REQUIRE(
+        eventually([&] { return data_plane = pair.left.send(bytes, bytes), data_plane.failed(); }));
+    REQUIRE(eventually([&] {
+        return control_plane = pair.left.send(bytes, soon(), nullptr), control_plane.failed();
+    }));
+    CHECK((data_plane.value() == EPIPE || data_plane.value() == ECONNRESET));
+    CHECK((control_plane.value() == EPIPE || control_plane.value() == ECONNRESET));
+    CHECK(data_plane.category() == boost::system::system_category());
+}
+
+TEST_CASE("shut_down wakes a blocked receive", "[connection]") {
+    auto pair = stream_pair(GENERATE(values<std::string>({"unix", "127.0.0.1", "::1"})));
+    Bytes target(10);
+    Result<std::size_t> received = ErrorCode(Errc::internal_error);
+    WatchedThread receiver([&] { received = pair.right.receive_full(target); });
+    receiver.await_sleep();
+    pair.right.shut_down();
+    receiver.join();
+    CHECK(received.value() == 0);
+    pair.right.shut_down();
+}
+
+TEST_CASE("shut_down wakes a blocked send", "[connection]") {
+    auto pair = stream_pair(GENERATE(values<std::string>({"unix", "127.0.0.1", "::1"})));
+    const auto payload = Bytes(kTooMuch);
+    ErrorCode sent;
+    WatchedThread sender([&] { sent = pair.left.send(pattern(288), payload); });
+    pollfd room{pair.left.fd(), POLLOUT, 0};
+    REQUIRE(eventually([&] { return ::poll(&room, 1, 0) == 0; }));
+    sender.await_sleep();
+    pair.left.shut_down();
+    sender.join();
+    CHECK(sent.value() == EPIPE);
+}
+
+TEST_CASE("half_close ends one direction only", "[connection]") {
+    auto pair = stream_pair(GENERATE(values<std::string>({"unix", "127.0.0.1"})));
+    REQUIRE_FALSE(pair.left.send(pattern(5)));
+    pair.left.half_close();
+    pair.left.half_close();
+    Bytes target(5);
+    CHECK(pair.right.receive_full(target).value() == 5);
+    CHECK(pair.right.receive_full(target).value() == 0);
+    REQUIRE_FALSE(pair.right.send(pattern(5)));
+    CHECK(pair.left.receive_full(target).value() == 5);
+}
+
+TEST_CASE("signals that land in a thread disturb neither a send nor a receive", "[connection]") {
+    auto pair = unix_pair(SOCK_STREAM);
+    const auto payload = pattern(4U << 20U);
+    Bytes received(payload.size());
+    ErrorCode sent = Errc::internal_error;
+    Result<std::size_t> count = ErrorCode(Errc::internal_error);
+
+    WatchedThread receiver([&] { count = pair.right.receive_full(received); });
+    receiver.await_sleep();
+    receiver.disturb();
+    // A part of what it waits for, then a signal: recv() returns that part.
+    REQUIRE_FALSE(pair.left.send(std::span(payload).first(1000)));
+    receiver.await_sleep();
+    receiver.disturb();
+    receiver.await_sleep();
+    WatchedThread sender([&] { sent = pair.left.send(std::span(payload).subspan(1000)); });
+    for (int times = 0; times < 20; ++times) sender.disturb();
+    sender.join();
+    receiver.join();
+
+    CHECK_FALSE(sent);
+    CHECK(count.value() == payload.size());
+    CHECK(received == payload);
+}
+
+TEST_CASE("a deadline ends a control-plane wait, also on a socket that is ready", "[connection]") {
+    auto pair = unix_pair(SOCK_STREAM);
+    Bytes target(100);
+    const auto begin = Clock::now();
+    CHECK(pair.right.receive_some(target, begin + 30ms, nullptr).error() == Errc::phase_timeout);
+    CHECK(Clock::now() >= begin + 30ms);
+
+    std::size_t left = 0;
+    const Bytes bytes(kTooMuch);
+    CHECK(pair.left.send(bytes, after(30ms), nullptr, &left) == Errc::phase_timeout);
+    CHECK(left > 0);
+    CHECK(left < bytes.size());
+
+    CHECK(pair.right.receive_some(target, Clock::now() - 1ms, nullptr).error() ==
+          Errc::phase_timeout);
+    CHECK(pair.right.receive_some(target, soon(), nullptr).value() == target.size());
+}
+
+TEST_CASE("an interrupt ends a control-plane wait, also on a socket that is ready",
+          "[connection]") {
+    auto pair = unix_pair(SOCK_STREAM);
+    Bytes target(100);
+    Interrupt interrupt;
+    Result<std::size_t> received = std::size_t{0};
+    WatchedThread receiver(
+        [&] { received = pair.right.receive_some(target, kNoDeadline, &interrupt); });
+    receiver.await_sleep();
+    ErrorCode sent;
+    std::size_t left = 0;
+    const Bytes bytes(kTooMuch);
+    auto other = unix_pair(SOCK_STREAM);
+    WatchedThread sender([&] { sent = other.left.send(bytes, kNoDeadline, &interrupt, &left); });
+    pollfd room{other.left.fd(), POLLOUT, 0};
+    REQUIRE(eventually([&] { return ::poll(&room, 1, 0) == 0; }));
+    sender.await_sleep();
+
+    interrupt.raise();
+    receiver.join();
+    sender.join();
+    CHECK(received.error() == Errc::cancelled);
+    CHECK(sent == Errc::cancelled);
+    CHECK(left > 0);
+    CHECK(left < bytes.size());
+
+    REQUIRE_FALSE(pair.left.send(pattern(1)));
+    CHECK(pair.right.receive_some(target, soon(), &interrupt).error() == Errc::cancelled);
+    CHECK(pair.left.send(pattern(1), soon(), &interrupt) == Errc::cancelled);
+}
+
+TEST_CASE("a moved connection keeps its socket; the one it replaced is closed", "[connection]") {
+    auto first = unix_pair(SOCK_STREAM);
+    auto second = unix_pair(SOCK_STREAM);
+    Bytes target(1);
+    first.left = std::move(second.left);
+    CHECK(first.right.receive_full(target).value() == 0);
+    REQUIRE_FALSE(first.left.send(pattern(1)));
+    CHECK(second.right.receive_full(target).value() == 1);
+    CHECK(first.left.peer() == "left");
+    const Connection raw(first.left.release(), "raw");
+    CHECK_FALSE(first.left.is_open());
+    CHECK(raw.is_open());
+}
+
+TEST_CASE("a connection made of a non-blocking socket blocks", "[connection]") {
+    auto pair = unix_pair(SOCK_STREAM | SOCK_NONBLOCK);
+    CHECK((::fcntl(pair.left.fd(), F_GETFL) & O_NONBLOCK) == 0);
+}
+
+}  // namespace
+}  // namespace multifd
