@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <sstream>
+#include <thread>
 
 namespace multifd {
 namespace {
@@ -88,6 +89,21 @@ CommandEnd RunningCommand::finish(std::chrono::milliseconds limit) {
     end.json_text = read_text(report_path(folder_));
     end.report = JsonReport::parse(end.json_text);
     return end;
+}
+
+std::string wait_for_address(const std::string& path, RunningCommand& command) {
+    // A file has no readiness to wait for, so this looks again and again.
+    const auto deadline = std::chrono::steady_clock::now() + kHangLimit;
+    while (std::chrono::steady_clock::now() < deadline) {
+        std::string address = read_text(path);
+        if (address.ends_with('\n')) {
+            address.pop_back();
+            return address;
+        }
+        if (!command.running()) break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return {};
 }
 
 CommandEnd run_command(const Words& arguments, const CommandSurroundings& surroundings) {

@@ -81,6 +81,10 @@ class RunningCommand {
     Process process_;
 };
 
+/// What `receive --address-file PATH` wrote, without its newline; empty when the command ended, or
+/// wrote nothing within kHangLimit.
+std::string wait_for_address(const std::string& path, RunningCommand& command);
+
 /// Runs the command to its end in a folder of its own.
 CommandEnd run_command(const Words& arguments, const CommandSurroundings& surroundings = {});
 /// The same; the command's report goes to a file that `--json` is given for.

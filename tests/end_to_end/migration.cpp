@@ -1,24 +1,11 @@
 #include "tests/end_to_end/migration.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
-#include <thread>
 
 namespace multifd {
 namespace {
-
-/// Waits until the file is complete or the command has ended. Files have no readiness to wait for,
-/// so this looks again and again.
-std::string wait_for_address(const std::string& path, RunningCommand& command,
-                             std::chrono::milliseconds limit) {
-    const auto deadline = std::chrono::steady_clock::now() + limit;
-    while (std::chrono::steady_clock::now() < deadline) {
-        const std::string address = read_text(path);
-        if (!address.empty() || !command.running()) return address;
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return {};
-}
 
 Words device_options(const Words& devices) {
     Words result;
@@ -49,7 +36,7 @@ Migration::Migration(Plan plan) : plan_(std::move(plan)) {
     words = Words{"receive", "--listen", listen_address(), "--address-file", address_file} + words;
     destination_ = std::make_unique<RunningCommand>(folder("destination"), words,
                                                     plan_.destination_surroundings);
-    address_ = wait_for_address(address_file, *destination_, kHangLimit);
+    address_ = wait_for_address(address_file, *destination_);
     if (plan_.relay && !address_.empty()) relay_ = std::make_unique<Relay>(address_, *plan_.relay);
 }
 
@@ -71,11 +58,15 @@ std::string Migration::listen_address() const {
 }
 
 Words Migration::arguments(std::string_view end, const Words& devices, const Words& options) const {
-    const Words deadlines{"--connect-timeout", seconds(10),       "--stall-timeout",
-                          seconds(10),         "--phase-timeout", seconds(50)};
-    const Words own{"--on-unknown-owner",   "exit",   "--state-dir",
-                    folder(end) + "/state", "--json", folder(end) + "/report.json"};
-    return deadlines + own + device_options(devices) + options;
+    const std::vector<std::pair<std::string, std::string>> defaults{
+        {"--connect-timeout", seconds(10)},      {"--stall-timeout", seconds(10)},
+        {"--phase-timeout", seconds(50)},        {"--on-unknown-owner", "exit"},
+        {"--state-dir", folder(end) + "/state"}, {"--json", folder(end) + "/report.json"}};
+    Words result = device_options(devices) + options;
+    for (const auto& [name, value] : defaults) {
+        if (std::ranges::find(options, name) == options.end()) result = result + Words{name, value};
+    }
+    return result;
 }
 
 void Migration::start() {

@@ -147,7 +147,7 @@ TEST_CASE("a damaged byte of state is never run, with or without verification", 
     const std::size_t offset = GENERATE(std::size_t{0}, std::size_t{777}, std::size_t{65535});
     CAPTURE(verify, offset);
     Plan plan = small_plan(2);
-    if (!verify) plan.options = words("--verify=off");
+    if (!verify) plan.options = words("--verify off");
     plan.relay =
         spoil(11, [offset](Bytes bytes) { return flip(bytes, kRelayedDataOffset + offset, 0x10); });
     const Outcome outcome = migrate(plan);

@@ -1,0 +1,155 @@
+// Reaching the other end, or not: addresses, strangers, silence.
+#include <array>
+#include <catch2/catch.hpp>
+#include <csignal>
+
+#include "tests/end_to_end/migration.hpp"
+#include "tests/support/loopback.hpp"
+#include "tests/support/stream_peers.hpp"
+
+namespace multifd {
+namespace {
+
+constexpr int kConnection = 3;
+constexpr int kPeerFailed = 4;
+constexpr int kProtocol = 6;
+constexpr int kTimeout = 8;
+constexpr int kDisagreement = 11;
+
+CommandEnd send_to(const std::string& address, const std::string& options = {}) {
+    const TemporaryFolder states;
+    return run_command_with_report(Words{"send", "--to", address, "--device",
+                                         "memory,idstr=gpu0,size=1MiB", "--state-dir",
+                                         states / "state"} +
+                                   words(options));
+}
+
+/// Nothing was stopped, whatever the other side was.
+void check_untouched(const CommandEnd& end) {
+    CHECK(end.text("owner") == "source");
+    REQUIRE(end.report.has_value());
+    CHECK(end.report->flag("retry-safe"));
+    const std::string state = end.text("devices.0.final-state");
+    CHECK((state.empty() || state == "running"));
+}
+
+}  // namespace
+
+TEST_CASE("an address that is taken is said to be", "[end_to_end]") {
+    const Socket taken = listen_on_loopback();
+    const CommandEnd end = run_command_with_report(
+        {"receive", "--listen", address_of(taken), "--device", "memory,idstr=gpu0,size=1MiB"});
+    INFO(describe("receive", end));
+    check_failed(end, "listen_failed", kConnection);
+    CHECK(end.text("error.message").find(address_of(taken)) != std::string::npos);
+}
+
+TEST_CASE("a destination that is not there is said to be", "[end_to_end]") {
+    std::string address;
+    {
+        const Socket gone = listen_on_loopback();
+        address = address_of(gone);
+    }
+    const CommandEnd end = send_to(address, "--connect-timeout 2s");
+    INFO(describe("send", end));
+    check_failed(end, "connect_failed", kConnection);
+    check_untouched(end);
+    CHECK(send_to("unix:/nonexistent/socket").exit_code == kConnection);
+}
+
+TEST_CASE("a server that is no multifd is told from a slow one", "[end_to_end]") {
+    struct Case {
+        const char* name;
+        RecordingServer::Manner manner;
+    };
+    const auto server_is = GENERATE(values<Case>({{"QEMU", RecordingServer::Manner::pong_only},
+                                                  {"silent", RecordingServer::Manner::silent},
+                                                  {"foreign", RecordingServer::Manner::garbage}}));
+    CAPTURE(server_is.name);
+    const RecordingServer server(server_is.manner);
+    const auto start = std::chrono::steady_clock::now();
+    const CommandEnd end = send_to(server.address(), "--connect-timeout 2s --stall-timeout 2s");
+    INFO(describe("send", end));
+    switch (server_is.manner) {
+        case RecordingServer::Manner::silent:
+            CHECK((end.exit_code == kConnection || end.exit_code == kTimeout));
+            break;
+        case RecordingServer::Manner::garbage:
+            CHECK(end.exit_code == kProtocol);
+            break;
+        default:
+            check_failed(end, "hello_missing", kDisagreement);
+            // No deadline had to pass: the PONG alone tells.
+            CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(2) * kSlowdown);
+    }
+    check_untouched(end);
+}
+
+TEST_CASE("foreign bytes at the destination's door do not end its wait", "[end_to_end]") {
+    Plan plan;
+    plan.device("memory,idstr=gpu0,size=1MiB");
+    Migration migration(plan);
+    const std::string greeting = "GET / HTTP/1.1\r\n\r\n";
+    const Socket browser = connect_on_loopback(migration.address());
+    CHECK(browser.send(std::as_bytes(std::span(greeting))));
+    const Socket silent = connect_on_loopback(migration.address());
+    // The browser is sent away while the silent one may still say something.
+    std::byte answer{};
+    CHECK(browser.receive(std::span(&answer, 1)) == 0);
+    migration.start();
+    check_completed(migration.finish());
+}
+
+TEST_CASE("a main channel of nonsense fails that session with its fault", "[end_to_end]") {
+    struct Case {
+        const char* name;
+        std::vector<unsigned> bytes;
+    };
+    const auto sent = GENERATE(values<Case>({
+        {"a foreign version", {0x51, 0x45, 0x56, 0x4d, 0, 0, 0, 2, 7, 0, 0, 0, 1, 'x'}},
+        {"an unknown record", {0x51, 0x45, 0x56, 0x4d, 0, 0, 0, 3, 0x55, 0, 0, 0, 0, 0}},
+    }));
+    CAPTURE(sent.name);
+    Plan plan;
+    plan.device("memory,idstr=gpu0,size=1MiB");
+    plan.options = words("--connect-timeout 2s --stall-timeout 2s");
+    Migration migration(plan);
+    std::vector<std::byte> bytes;
+    for (const unsigned value : sent.bytes) bytes.push_back(static_cast<std::byte>(value));
+    const Socket stranger = connect_on_loopback(migration.address());
+    CHECK(stranger.send(bytes));
+    const CommandEnd end = migration.finish_destination();
+    INFO(describe("receive", end));
+    CHECK(end.exit_code == kProtocol);
+    CHECK(end.text("owner") != "destination");
+}
+
+TEST_CASE("a source that connects and says nothing more does not hang the destination",
+          "[end_to_end]") {
+    Plan plan;
+    plan.device("memory,idstr=gpu0,size=1MiB");
+    plan.options = words("--connect-timeout 2s --stall-timeout 2s");
+    Migration migration(plan);
+    constexpr std::array kHeader{std::byte{0x51}, std::byte{0x45}, std::byte{0x56}, std::byte{0x4d},
+                                 std::byte{0},    std::byte{0},    std::byte{0},    std::byte{3}};
+    const Socket stranger = connect_on_loopback(migration.address());
+    CHECK(stranger.send(kHeader));
+    const CommandEnd end = migration.finish_destination();
+    INFO(describe("receive", end));
+    CHECK((end.exit_code == kTimeout || end.exit_code == kConnection ||
+           end.exit_code == kPeerFailed));
+}
+
+TEST_CASE("listening beyond loopback warns", "[end_to_end]") {
+    const TemporaryFolder folder;
+    RunningCommand command(
+        folder / "run",
+        {"receive", "--listen", "tcp:0.0.0.0:0", "--address-file", folder / "address", "--device",
+         "memory,idstr=gpu0,size=1MiB", "--state-dir", folder / "state"});
+    CHECK_FALSE(wait_for_address(folder / "address", command).empty());
+    CHECK(command.errors_so_far().find("neither encrypted nor authenticated") != std::string::npos);
+    command.process().signal(SIGTERM);
+    CHECK(command.finish().exit_code == 9);
+}
+
+}  // namespace multifd
