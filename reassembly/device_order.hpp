@@ -37,6 +37,7 @@ class alignas(64) DeviceOrder {  // A cache line of its own: load threads poll n
     [[nodiscard]] ErrorCode judge(std::uint32_t idx, bool config) const noexcept;
     /// A packet that judge() let pass has shown itself, whether or not there is room for it.
     void show(std::uint32_t idx, bool config) noexcept;
+    [[nodiscard]] bool shown() const noexcept { return shown_end_ != 0; }
     /// Whether the ring has a slot for `idx`.
     [[nodiscard]] bool in_window(std::uint32_t idx) const noexcept;
     /// The slot of `idx` is taken.

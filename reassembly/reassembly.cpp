@@ -35,13 +35,14 @@ Reassembly::Reassembly(const ReassemblyLimits& limits, std::uint32_t devices)
     for (std::uint32_t i = 0; i < devices; ++i) devices_.emplace_back(window_);
 }
 
-void Reassembly::exclude(DeviceId device) {
-    MULTIFD_ASSERT(!started_);
-    device_of(device).excluded = true;
+bool Reassembly::exclude(DeviceId id) {
+    Device& device = device_of(id);
+    if (device.order.shown()) return false;
+    device.excluded = true;
+    return true;
 }
 
 Result<std::optional<Claim>> Reassembly::admit(ChannelId id, const Arrival& arrival) {
-    started_ = true;
     Channel& channel = channel_of(id);
     Device& device = device_of(arrival.device);
     if (channel.state == Channel::State::paused) {

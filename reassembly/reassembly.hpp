@@ -80,8 +80,8 @@ class Reassembly {
     Reassembly(const ReassemblyLimits& limits, std::uint32_t devices);
 
     /// This device's state comes another way: its packets are unexpected, and nothing of it is
-    /// missing. Before the first admit().
-    void exclude(DeviceId device);
+    /// missing. False, and no change, when one of its packets has shown itself already.
+    [[nodiscard]] bool exclude(DeviceId device);
 
     /// Nothing: the packet must wait; the channel is paused until a call with the same arrival
     /// admits it (worth trying after each loaded(); see admissible()).
@@ -149,7 +149,6 @@ class Reassembly {
     std::vector<Channel> channels_;
     std::deque<Device> devices_;  ///< A deque, since their atomics must not move.
     std::size_t open_channels_;
-    bool started_ = false;
 };
 
 }  // namespace multifd
