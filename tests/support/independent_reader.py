@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Reads recordings of migrations without any of the project's code, to check the project's readers.
 
-    independent_reader.py extract RECORDING TARGET   writes IDSTR.INSTANCE.state and .config
+    independent_reader.py extract RECORDING TARGET   writes IDSTR.INSTANCE.state, .precopy and
+                                                     .config
     independent_reader.py filter RECORDING TARGET    writes main.bin and channel-ID.bin, without
                                                      what is not device state
 
-RECORDING is a folder of conn-K-src2dst.bin files. `state` is what a destination's device is given:
-pre-copy data, then the state of STOP_COPY; `config` is what lies between its two tokens. Prints a
-JSON summary. Fails, with a traceback, on anything it does not understand to the last byte.
+RECORDING is a folder of conn-K-src2dst.bin files. `state` is that of STOP_COPY, in the order of idx;
+`precopy` is what the device was given before it; `config` is what lies between its two tokens.
+Prints a JSON summary. Fails, with a traceback, on anything it does not understand to the last byte.
 """
 
 import json
@@ -47,7 +48,7 @@ class Device:
         indices = sorted(self.packets)
         assert indices == list(range(len(indices))), f"an idx is missing in {indices}"
         buffers = [data for idx, (config, data) in sorted(self.packets.items()) if not config]
-        return self.pre_copy + self.main_state + b"".join(buffers)
+        return self.main_state + b"".join(buffers)
 
     def config(self):
         configs = [data for config, data in self.packets.values() if config]
@@ -58,7 +59,7 @@ class Device:
 
 
 class MainChannel:
-    """Records as (start, end, keep): keep tells device sections and what is no section from the rest."""
+    """Records as (start, end, keep); keep is false for sections that are not a device's."""
 
     def __init__(self, data, devices):
         self.data, self.devices = data, devices
@@ -213,6 +214,8 @@ def main():
         for (idstr, instance), device in devices.items():
             name = file_name(idstr, instance)
             (target / (name + ".state")).write_bytes(device.state())
+            if device.pre_copy:
+                (target / (name + ".precopy")).write_bytes(device.pre_copy)
             if device.config() is not None:
                 (target / (name + ".config")).write_bytes(device.config())
     else:
