@@ -41,6 +41,9 @@ int end_early(CommandContext& context, const ErrorReport& error);
 /// cancelled; nothing has been touched.
 Signals::Action end_before_it_began(Console& console, const ReportTarget& target);
 
+/// What SIGINT and SIGTERM do where there is nothing to undo and no report: exit 128 + signal.
+std::optional<std::chrono::milliseconds> leave_at_once(int signal, int count);
+
 /// From now on the report goes to `json` (unless empty). Throws StartFailure when nothing can be
 /// written there.
 void take_report_target(CommandContext& context, const std::string& json);

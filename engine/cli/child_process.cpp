@@ -1,0 +1,85 @@
+#include "engine/cli/child_process.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <thread>
+
+namespace multifd {
+namespace {
+
+constexpr std::chrono::milliseconds kPollEvery{10};
+constexpr int kExecFailed = 127;
+
+/// Runs in the child after fork(): only what is safe there, and no way back.
+[[noreturn]] void become(const char* const* arguments, const ChildOutput& output, pid_t parent) {
+    ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (::getppid() != parent) ::_exit(kExecFailed);  // It died before the line above.
+    ::signal(SIGINT, SIG_DFL);
+    ::signal(SIGTERM, SIG_DFL);
+    ::signal(SIGPIPE, SIG_DFL);
+    const auto redirect = [](const char* path, int descriptor) {
+        const int file = ::open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+        if (file < 0 || ::dup2(file, descriptor) < 0) ::_exit(kExecFailed);
+        ::close(file);
+    };
+    redirect(output.output_file.c_str(), STDOUT_FILENO);
+    if (!output.error_file.empty()) redirect(output.error_file.c_str(), STDERR_FILENO);
+    ::execv("/proc/self/exe", const_cast<char* const*>(arguments));
+    ::_exit(kExecFailed);
+}
+
+}  // namespace
+
+ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const ChildOutput& output) {
+    std::vector<const char*> pointers{"multifd"};
+    for (const std::string& argument : arguments) pointers.push_back(argument.c_str());
+    pointers.push_back(nullptr);
+    const pid_t parent = ::getpid();
+    pid_ = ::fork();
+    if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
+    if (pid_ == 0) become(pointers.data(), output, parent);
+}
+
+ChildProcess::~ChildProcess() {
+    signal(SIGKILL);
+    reap(0);
+}
+
+std::optional<int> ChildProcess::wait(std::chrono::milliseconds patience) {
+    // A killed or stopped child must not block the other end's, so nothing here waits in the
+    // kernel.
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    for (;;) {
+        const std::optional<int> code = reap(WNOHANG);
+        if (code || std::chrono::steady_clock::now() >= deadline) return code;
+        std::this_thread::sleep_for(kPollEvery);
+    }
+}
+
+void ChildProcess::signal(int number) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!exit_code_) ::kill(pid_, number);
+}
+
+std::optional<int> ChildProcess::reap(int options) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (exit_code_) return exit_code_;
+    int status = 0;
+    pid_t ended = 0;
+    do {
+        ended = ::waitpid(pid_, &status, options);
+    } while (ended < 0 && errno == EINTR);
+    if (ended == pid_) {
+        exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+    return exit_code_;
+}
+
+}  // namespace multifd
