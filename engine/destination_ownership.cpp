@@ -138,12 +138,10 @@ DestinationActions DestinationOwnership::clean() {
     return actions;
 }
 
-// The record comes first, so that it answers should Refused be lost.
 DestinationActions DestinationOwnership::refuse() {
     state_ = State::refused;
-    return {Action::record_refused,
-            peer_ == Peer::qemu ? Action::send_shut_error : Action::send_refused,
-            Action::clean_devices, Action::report_failed};
+    return {peer_ == Peer::qemu ? Action::send_shut_error : Action::send_refused,
+            Action::clean_devices, Action::report_failed, Action::record_refused};
 }
 
 DestinationActions DestinationOwnership::run(DestinationState how) {

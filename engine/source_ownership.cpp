@@ -133,7 +133,7 @@ SourceActions SourceOwnership::after_commit(SourceEvent event) {
             // QEMU's error does not say whether it ran before it failed.
             if (peer_ == Peer::qemu) return enter_unknown();
             state_ = State::resumed;
-            return {Action::record_resumed, Action::resume_devices, Action::report_failed};
+            return {Action::resume_devices, Action::report_failed, Action::record_resumed};
         case Event::local_failure:
         case Event::loaded_received:
         case Event::main_channel_ended:
