@@ -171,6 +171,7 @@ CallResult RecordLoad::finish(MemoryContent& loaded) {
         return wrong_bytes("the state is short: it ended after " + std::to_string(sequence_) +
                            " records without its closing record");
     }
+    if (head_bytes_ != 0) return wrong_bytes("the state goes on after its closing record");
     loaded = {content_.identity(), ring_.state_bytes(), ring_.writes()};
     return CallResult::success();
 }

@@ -41,7 +41,9 @@ std::uint64_t RecordSave::cursor() const noexcept {
 
 bool RecordSave::begin_record(bool stopped) noexcept {
     cursor_ = cursor();
-    run_ = ring_.run(cursor_, ring_.writes(), kRecordPagesMax);
+    // No record has initial data and other, so that sizes() can tell them apart to the byte.
+    const std::uint64_t end = cursor_ < initial_end_ ? initial_end_ : ring_.writes();
+    run_ = ring_.run(cursor_, end, kRecordPagesMax);
     MemoryRecord record{MemoryRecordKind::pages, sequence_, run_.offset, run_.bytes,
                         run_.generation};
     if (run_.bytes == 0) {
@@ -92,13 +94,13 @@ std::uint64_t RecordSave::bytes_of(std::uint64_t first, std::uint64_t last) cons
 
 PreCopySizes RecordSave::sizes() const noexcept {
     const std::uint64_t first = cursor();
-    const std::uint64_t initial = std::clamp(initial_end_, first, ring_.writes());
+    const std::uint64_t initial = std::max(initial_end_, first);
     return {bytes_of(first, initial), head_left_ + run_.bytes + bytes_of(initial, ring_.writes())};
 }
 
 std::uint64_t RecordSave::remaining() const noexcept {
-    return head_left_ + run_.bytes + bytes_of(cursor(), ring_.writes()) +
-           (closed_ ? 0 : kMemoryRecordBytes);
+    const PreCopySizes now = sizes();
+    return now.initial_bytes + now.dirty_bytes + (closed_ ? 0 : kMemoryRecordBytes);
 }
 
 }  // namespace multifd
