@@ -95,6 +95,11 @@ CallResult AtomicFile::publish() {
 CallResult AtomicFile::put_in_place() {
     const char* const hidden = hidden_path_.c_str();
     const char* const path = path_.c_str();
+    struct stat existing {};
+    // Names of a file and a folder can be exchanged, too.
+    if (::stat(path, &existing) == 0 && !S_ISREG(existing.st_mode)) {
+        return failure("cannot put into place", EEXIST);
+    }
     if (::renameat2(AT_FDCWD, hidden, AT_FDCWD, path, RENAME_EXCHANGE) == 0) {
         place_ = Place::exchanged;
         return CallResult::success();

@@ -42,6 +42,10 @@ std::string check_destination(const OptionReader& reader, std::string_view key,
     if (::stat(real.c_str(), &about) == 0 && !S_ISREG(about.st_mode)) {
         reader.refuse(key, "a regular file, or a name that is not taken");
     }
+    if (!std::filesystem::is_directory(real.parent_path(), error)) {
+        reader.refuse(
+            key, "a file in a folder that is there: " + reason(error ? error.value() : ENOTDIR));
+    }
     if (::access(real.parent_path().c_str(), W_OK | X_OK) != 0) {
         reader.refuse(key, "a file in a folder that can be written; this folder: " + reason(errno));
     }
