@@ -46,12 +46,6 @@ class OptionParser {
         for (const CommandOption& option : command_options()) {
             if (option.of(subcommand)) add(option);
         }
-        if (takes_positionals(subcommand)) {
-            app_.add_option("words", positionals_)
-                ->type_size(1)
-                ->expected(0, kManyWords)
-                ->allow_extra_args(false);
-        }
     }
 
     Arguments parse(std::vector<std::string> words) {
@@ -66,14 +60,12 @@ class OptionParser {
         } catch (const CLI::ParseError& error) {
             throw UsageError(one_line(error.what()));
         }
-        refuse_extras();
+        take_extras(arguments);
         collect(arguments);
         return arguments;
     }
 
   private:
-    static constexpr int kManyWords = 4096;
-
     void add(const CommandOption& option) {
         std::string names = "--" + std::string(option.name);
         if (option.letter != '\0') names = std::string("-") + option.letter + "," + names;
@@ -92,15 +84,18 @@ class OptionParser {
         return at == std::string::npos ? text : text.substr(0, at) + " needs a value";
     }
 
-    void refuse_extras() {
-        const auto extras = app_.remaining();
-        if (extras.empty()) return;
-        const std::string& word = extras.front();
-        if (word.starts_with("-")) {
-            throw UsageError(unknown_option_message(subcommand_, word.substr(0, word.find('='))));
+    void take_extras(Arguments& arguments) const {
+        for (const std::string& word : app_.remaining()) {
+            if (word.starts_with("-") && word != "-") {
+                throw UsageError(
+                    unknown_option_message(subcommand_, word.substr(0, word.find('='))));
+            }
+            if (!takes_positionals(subcommand_)) {
+                throw UsageError(std::string(to_string(subcommand_)) +
+                                 " does not know what to do with \"" + word + "\"");
+            }
+            arguments.positionals.push_back(word);
         }
-        throw UsageError(std::string(to_string(subcommand_)) + " does not know what to do with \"" +
-                         word + "\"");
     }
 
     void collect(Arguments& arguments) const {
@@ -122,14 +117,12 @@ class OptionParser {
                 arguments.options.push_back({option, values.front()});
             }
         }
-        arguments.positionals = positionals_;
     }
 
     const Subcommand subcommand_;
     CLI::App app_;
     std::map<const CommandOption*, std::vector<std::string>> values_;
     std::map<const CommandOption*, CLI::Option*> flags_;
-    std::vector<std::string> positionals_;
 };
 
 [[noreturn]] void refuse_first_word(const std::string& word) {

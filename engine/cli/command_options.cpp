@@ -194,11 +194,16 @@ std::string unknown_option_message(Subcommand subcommand, std::string_view writt
                command;
     }
     std::vector<std::string_view> candidates;
+    // Its own first: of equally near names the first is taken.
     for (const CommandOption& option : kOptions) {
         if (option.of(subcommand)) candidates.push_back(option.name);
     }
-    return "unknown option " + std::string(written) + " for " + command + "; did you mean " +
-           std::string(dashes) + std::string(nearest_name(name, candidates)) + "?";
+    for (const CommandOption& option : kOptions) candidates.push_back(option.name);
+    const std::string_view nearest = nearest_name(name, candidates);
+    std::string message = "unknown option " + std::string(written) + " for " + command +
+                          "; did you mean " + std::string(dashes) + std::string(nearest);
+    if (find_option(subcommand, nearest) == nullptr) message += ", which " + command + " lacks";
+    return message + "?";
 }
 
 }  // namespace multifd
