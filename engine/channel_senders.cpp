@@ -1,0 +1,105 @@
+#include "engine/channel_senders.hpp"
+
+#include <array>
+
+#include "channels/wire/device_state_packet.hpp"
+
+namespace multifd {
+
+ChannelSenders::ChannelSenders(std::vector<Connection> channels, Wiring wiring)
+    : wiring_(std::move(wiring)),
+      connections_(std::move(channels)),
+      counters_(connections_.size()),
+      queue_(wiring_.queue_packets) {
+    threads_.reserve(connections_.size());
+    for (std::size_t i = 0; i < connections_.size(); ++i) {
+        threads_.emplace_back([this, id = ChannelId{static_cast<std::uint8_t>(i)}] { run(id); });
+    }
+}
+
+ChannelSenders::~ChannelSenders() {
+    abort();
+    join();
+}
+
+bool ChannelSenders::submit(OutboundPacket packet) {
+    return queue_.push(std::move(packet));
+}
+
+void ChannelSenders::finish() {
+    queue_.close();
+    for (auto& thread : threads_) {
+        if (thread.joinable()) thread.join();
+    }
+}
+
+void ChannelSenders::abort() noexcept {
+    queue_.abort();
+    for (auto& connection : connections_) connection.shut_down();
+}
+
+void ChannelSenders::join() {
+    for (auto& thread : threads_) {
+        if (thread.joinable()) thread.join();
+    }
+    connections_.clear();
+}
+
+void ChannelSenders::run(ChannelId id) noexcept {
+    try {
+        send_all(id);
+    } catch (...) {
+        auto failure = failure_of(std::current_exception());
+        failure.channel = id;
+        wiring_.fail(std::move(failure));
+    }
+}
+
+void ChannelSenders::send_all(ChannelId id) {
+    auto& connection = connections_[id.value];
+    auto& counters = counters_[id.value];
+    std::array<std::byte, kDeviceStatePrologueBytes> prologue;
+    while (auto packet = queue_.pop()) {
+        const auto& identity = wiring_.devices[packet->device.value];
+        encode(DeviceStateHeader{.idstr = identity.idstr,
+                                 .instance_id = identity.instance_id,
+                                 .idx = packet->idx,
+                                 .config = packet->config,
+                                 .data_bytes = static_cast<std::uint32_t>(packet->data.size())},
+               prologue);
+        ErrorCode error;
+        {
+            const auto time = counters.moving.measure();
+            error = connection.send(prologue, packet->data);
+        }
+        if (error) {
+            wiring_.fail({.code = error,
+                          .detail = "sending failed: " + error.message(),
+                          .device = identity,
+                          .idx = packet->idx,
+                          .channel = id});
+            return;
+        }
+        counters.packets.add(1);
+        counters.bytes.add(prologue.size() + packet->data.size());
+        wiring_.progress->fetch_add(1, std::memory_order_relaxed);
+    }
+    end_channel(id);
+}
+
+void ChannelSenders::end_channel(ChannelId id) {
+    auto& connection = connections_[id.value];
+    // A QEMU peer treats a closed channel as trouble while it loads, so there it stays open.
+    if (!wiring_.end_mark) return;
+    std::array<std::byte, kPacketPrefixBytes> mark;
+    encode_channel_end(mark);
+    if (const auto error = connection.send(mark)) {
+        wiring_.fail(
+            {.code = error, .detail = "sending failed: " + error.message(), .channel = id});
+        return;
+    }
+    counters_[id.value].bytes.add(mark.size());
+    connection.half_close();
+}
+
+}  // namespace multifd

@@ -1,0 +1,73 @@
+// ChannelSenders: one thread per channel takes packets in submission order and sends them.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "channels/memory/bounded_queue.hpp"
+#include "channels/memory/buffer_pool.hpp"
+#include "channels/transport/connection.hpp"
+#include "channels/wire/ids.hpp"
+#include "engine/channel_counters.hpp"
+#include "engine/failure.hpp"
+
+namespace multifd {
+
+/// One packet on its way out. `data` is the payload: in `buffer`, in memory that a device lends, or
+/// in a config state that its device's session object keeps.
+struct OutboundPacket {
+    DeviceId device;
+    std::uint32_t idx = 0;
+    bool config = false;
+    std::span<const std::byte> data;
+    PooledBuffer buffer;  ///< Empty unless `data` lies in it; goes back to its pool once sent.
+};
+
+/// The single submission point: packets leave in one global order, of which each channel carries a
+/// subsequence, in order. That is what lets the destination pause a channel without deadlock.
+/// Limits:    holds at most `queue_packets` besides the one each channel is sending.
+/// Ownership: owns the channels' connections and threads.
+/// Threads:   submit() from the save threads; finish() and abort() from any; counters from any.
+/// Errors:    the first failing channel calls `fail` on its thread; then everything ends.
+class ChannelSenders {
+  public:
+    struct Wiring {
+        std::vector<DeviceIdentity> devices{};  ///< By DeviceId.
+        std::size_t queue_packets = 2;
+        bool end_mark = false;  ///< Agreed: a channel ends with a channel-end packet.
+        std::function<void(Failure)> fail{};
+        std::atomic<std::uint64_t>* progress = nullptr;  ///< Counts packets sent; only ever grows.
+    };
+    ChannelSenders(std::vector<Connection> channels, Wiring wiring);
+    ~ChannelSenders();
+    ChannelSenders(const ChannelSenders&) = delete;
+    ChannelSenders& operator=(const ChannelSenders&) = delete;
+
+    /// Blocks while the queue is full; false once aborted or finished.
+    bool submit(OutboundPacket packet);
+    /// No more packets: waits until all are sent and every channel has been ended.
+    void finish();
+    /// Drops what is queued and ends the threads' waits; idempotent.
+    void abort() noexcept;
+    /// Waits for the threads, which end after finish() or abort(), and closes the connections.
+    void join();
+    [[nodiscard]] std::span<const ChannelCounters> counters() const noexcept { return counters_; }
+
+  private:
+    void run(ChannelId id) noexcept;
+    void send_all(ChannelId id);
+    void end_channel(ChannelId id);
+
+    Wiring wiring_;
+    std::vector<Connection> connections_;
+    std::vector<ChannelCounters> counters_;
+    BoundedQueue<OutboundPacket> queue_;
+    std::vector<std::thread> threads_;
+};
+
+}  // namespace multifd

@@ -1,0 +1,246 @@
+// The destination meets a source: greeting, agreement, channels, devices ready to load.
+#include <algorithm>
+#include <random>
+
+#include "engine/destination_session.hpp"
+#include "engine/version.hpp"
+
+namespace multifd {
+namespace {
+
+SessionId random_session() {
+    SessionId id;
+    std::random_device random;
+    for (auto& byte : id.bytes) byte = static_cast<std::byte>(random() & 0xffU);
+    return id;
+}
+
+MultifdChoice choice_of(MultifdProperty property) {
+    switch (property) {
+        case MultifdProperty::automatic:
+            return MultifdChoice::automatic;
+        case MultifdProperty::on:
+            return MultifdChoice::on;
+        case MultifdProperty::off:
+            return MultifdChoice::off;
+    }
+    return MultifdChoice::automatic;
+}
+
+}  // namespace
+
+bool DestinationSession::answer(ReturnPathType type, std::span<const std::byte> body) {
+    std::vector<std::byte> message;
+    append_message(message, type, body);
+    const auto error = main_.send(message, Clock::now() + common_.stall_timeout, &interrupt_);
+    if (!error) return true;
+    const bool broken = error.category() != multifd_category();
+    fail({.code = broken ? ErrorCode(Errc::peer_closed) : error,
+          .detail = "answering " + peer_ + " on the return path failed: " + error.message()});
+    return false;
+}
+
+bool DestinationSession::answer_ping(const Command& command) {
+    const auto value = decode_u32(command.data);
+    if (!value) return fail_stream(value.error());
+    if (*value == kHelloPing && !qemu_) {
+        const auto hello = encode(make_hello());
+        if (!hello) {
+            fail({.code = hello.error(),
+                  .detail = "the hello would be over 64 KiB; use fewer devices or shorter idstr"});
+            return false;
+        }
+        if (!answer(ReturnPathType::hello, *hello)) return false;
+    }
+    return answer(ReturnPathType::pong, command.data);
+}
+
+Hello DestinationSession::make_hello() const {
+    Hello hello;
+    hello.software = kSoftwareName;
+    hello.channels = settings_.multifd_channels;
+    // A packet that the whole memory limit cannot hold is none that we can take.
+    hello.packet_bytes_max = std::min(settings_.packet_size_max, settings_.max_queued_bytes);
+    hello.queued_bytes_max = settings_.max_queued_bytes;
+    hello.verify = common_.verify;
+    hello.switchover_ack = true;
+    for (const auto& slot : devices_) {
+        hello.devices.push_back({.identity = slot->identity,
+                                 .multifd = choice_of(slot->entry.multifd),
+                                 .running = true,
+                                 .expected_bytes = 0});
+    }
+    hello.session = session_id_;
+    return hello;
+}
+
+bool DestinationSession::agree_with_source(ConnectionListener& listener) {
+    session_id_ = random_session();
+    {
+        const std::scoped_lock lock(names_mutex_);
+        session_text_ = to_string(session_id_);
+    }
+    if (qemu_) return adopt_qemu(listener);
+    const auto deadline = began_ + common_.connect_timeout;
+    bool door_open = false;
+    while (!door_open) {
+        const auto event = reader_->next(deadline);
+        if (!event) {
+            if (event.error() != Errc::phase_timeout) return fail_stream(event.error());
+            fail({.code = Errc::connect_timeout,
+                  .detail = peer_ + " did not finish its greeting in time (--connect-timeout)"});
+            return false;
+        }
+        if (std::holds_alternative<SectionBegin>(*event)) {
+            return fail_stream(Errc::hello_missing);
+        }
+        const auto* command = std::get_if<Command>(&*event);
+        if (command != nullptr && !handle_greeting(*command, listener, door_open)) return false;
+    }
+    return !failed();
+}
+
+bool DestinationSession::handle_greeting(const Command& command, ConnectionListener& listener,
+                                         bool& door_open) {
+    switch (command.id) {
+        case kCommandOpenReturnPath:
+            return_path_open_ = true;
+            return true;
+        case kCommandPing: {
+            if (greeted_) {
+                // The ping behind the hello asks whether the channels may come.
+                door_ = listener.open_door(session_id_, channels_, /*control=*/true);
+                door_open = true;
+            }
+            return answer_ping(command);
+        }
+        case kCommandHello: {
+            const auto hello = decode_hello(command.data);
+            if (!hello) return fail_stream(hello.error());
+            greeted_ = true;
+            return adopt(*hello);
+        }
+        default:
+            return fail_stream(Errc::command_unexpected);
+    }
+}
+
+bool DestinationSession::adopt(const Hello& source) {
+    auto outcome = agree(source, make_hello());
+    if (const auto* disagreement = std::get_if<Disagreement>(&outcome)) {
+        fail({.code = disagreement->code,
+              .detail = disagreement->message,
+              .device = disagreement->device});
+        return false;
+    }
+    const auto& agreement = std::get<Agreement>(outcome);
+    channels_ = agreement.channels;
+    packet_bytes_ = agreement.packet_bytes;
+    agreed_verify_ = agreement.verify;
+    for (const auto& device : agreement.devices) {
+        auto& slot = *devices_[device.destination_index];
+        slot.multifd = device.multifd;
+        slot.running = device.running;
+        slot.expected_bytes = source.devices[device.source_index].expected_bytes;
+        source_order_.push_back(device.destination_index);
+    }
+    agreed_ = {{"multifd-channels", channels_},
+               {"packet-size", packet_bytes_},
+               {"verify", agreed_verify_ ? 1U : 0U},
+               {"switchover-ack", agreement.switchover_ack ? 1U : 0U}};
+    log(LogLevel::info, "agreed with " + source.software + " at " + peer_);
+    return true;
+}
+
+bool DestinationSession::adopt_qemu(ConnectionListener& listener) {
+    channels_ = settings_.multifd_channels;
+    packet_bytes_ = settings_.packet_size_max;
+    for (auto& slot : devices_) {
+        // What `auto` comes to shows itself: packets, or data in the END section.
+        slot->multifd = channels_ != 0 && slot->entry.multifd != MultifdProperty::off;
+        slot->running = true;
+        if (channels_ != 0 || slot->entry.multifd != MultifdProperty::on) continue;
+        fail({.code = Errc::multifd_disagree,
+              .detail = "multifd=on needs channels; give --multifd-channels",
+              .device = slot->identity});
+        return false;
+    }
+    if (channels_ != 0) door_ = listener.open_door(session_id_, channels_, /*control=*/false);
+    return !failed();
+}
+
+bool DestinationSession::let_channels_in() {
+    if (!write_record(Decision::started)) {
+        fail({.code = Errc::record_failed, .detail = records_.problem()});
+        return false;
+    }
+    std::vector<Connection> channels;
+    if (door_) {
+        auto connections = door_->collect(began_ + common_.connect_timeout, &interrupt_);
+        if (!connections) {
+            fail({.code = connections.error(),
+                  .detail = "not all of the " + std::to_string(channels_) + " channels of " +
+                            peer_ + " came: " + connections.error().message()});
+            return false;
+        }
+        if (connections->control) control_->attach(std::move(*connections->control));
+        channels = std::move(connections->channels);
+    }
+    return make_plane(std::move(channels));
+}
+
+bool DestinationSession::make_plane(std::vector<Connection> channels) {
+    const auto buffers = std::max<std::size_t>(settings_.max_queued_bytes / packet_bytes_, 1);
+    auto inbound = std::make_unique<InboundPackets>(
+        ReassemblyLimits{.buffer_bytes = packet_bytes_,
+                         .buffers = static_cast<std::uint32_t>(buffers),
+                         .channels = static_cast<std::uint32_t>(channels.size())},
+        static_cast<std::uint32_t>(devices_.size()));
+    for (const auto& slot : devices_) {
+        if (!slot->multifd) (void)inbound->exclude(slot->id);
+    }
+    if (Refusal gap; !qemu_) (void)inbound->watch_for_gaps(gap);
+    // For pieces of state, a config state or a host section: each at most 1 MiB.
+    main_buffer_.emplace(limits::kConfigStateBytesMax, 1);
+    main_hash_.emplace();
+    {
+        const std::scoped_lock lock(plane_mutex_);
+        inbound_ = std::move(inbound);
+    }
+    if (!run_jobs([](const DeviceSlot&) { return true; },
+                  [this](DeviceSlot& slot) {
+                      incoming_[slot.id.value].touched = true;
+                      if (!set_state(slot, DeviceState::resuming)) return;
+                      if (!qemu_) incoming_[slot.id.value].lent = slot.entry.device->lend();
+                  })) {
+        return false;
+    }
+    ChannelReceivers::Wiring wiring{.inbound = inbound_.get(), .directory = &directory_};
+    for (const auto& slot : devices_) {
+        wiring.devices.push_back(slot->identity);
+        wiring.lent.push_back(incoming_[slot->id.value].lent);
+    }
+    wiring.packet_bytes = packet_bytes_;
+    wiring.next_packet_bytes_max =
+        qemu_ ? settings_.packet_size_max : packet_bytes_ + limits::kStateHeaderBytes;
+    wiring.qemu = qemu_;
+    wiring.hash = agreed_verify_;
+    wiring.fail = [this](Failure failure) { fail(std::move(failure)); };
+    wiring.progress = &progress_;
+    auto receivers = std::make_unique<ChannelReceivers>(std::move(channels), std::move(wiring));
+    {
+        const std::scoped_lock lock(plane_mutex_);
+        receivers_ = std::move(receivers);
+    }
+    if (failed()) stop_data_plane();
+    return !failed();
+}
+
+bool DestinationSession::ready_devices() {
+    set_up_ = Clock::now();
+    set_status(Status::active);
+    if (qemu_) return !failed();
+    return answer(ReturnPathType::ready);
+}
+
+}  // namespace multifd

@@ -1,0 +1,143 @@
+#include "engine/destination_session.hpp"
+
+#include <algorithm>
+
+namespace multifd {
+namespace {
+
+constexpr auto kTickMax = std::chrono::milliseconds(100);
+
+std::vector<DeviceIdentity> identities_of(const std::vector<std::unique_ptr<DeviceSlot>>& devices) {
+    std::vector<DeviceIdentity> identities;
+    for (const auto& slot : devices) identities.push_back(slot->identity);
+    return identities;
+}
+
+}  // namespace
+
+DestinationSession::DestinationSession(DestinationSettings settings,
+                                       std::vector<DeviceEntry> devices, Host* host, LogSink log)
+    : MigrationSession(Role::destination, settings, std::move(devices), host, std::move(log)),
+      settings_(std::move(settings)),
+      qemu_(settings_.peer == Peer::qemu),
+      incoming_(devices_.size()),
+      directory_(identities_of(devices_)),
+      ownership_(settings_.peer) {}
+
+Report DestinationSession::run(ConnectionListener& listener) {
+    bool loaded = false;
+    try {
+        loaded = load(listener);
+    } catch (...) {
+        fail(failure_of(std::current_exception()));
+    }
+    try {
+        raise(loaded && !failed() ? DestinationEvent::all_loaded : DestinationEvent::load_failed);
+        settle_ownership();
+    } catch (...) {
+        fail(failure_of(std::current_exception()));
+        if (!report_) conclude(Status::failed);
+    }
+    end_control();
+    end_plane();
+    main_.shut_down();
+    return std::move(*report_);
+}
+
+bool DestinationSession::load(ConnectionListener& listener) {
+    return accept_source(listener) && agree_with_source(listener) && let_channels_in() &&
+           ready_devices() && load_stream() && await_load_threads() && validate_devices() &&
+           compare_tables();
+}
+
+bool DestinationSession::accept_source(ConnectionListener& listener) {
+    if (const auto prepared = records_.prepare(); !prepared) {
+        fail({.code = Errc::record_failed, .detail = records_.problem()});
+        return false;
+    }
+    auto main = listener.accept_main(kNoDeadline, &interrupt_);
+    if (!main) {
+        fail({.code = main.error(),
+              .detail = "waiting for a source failed: " + main.error().message()});
+        return false;
+    }
+    main_ = std::move(*main);
+    began_ = Clock::now();
+    {
+        const std::scoped_lock lock(names_mutex_);
+        peer_ = main_.peer();
+    }
+    reader_.emplace(main_, static_cast<const SectionClassifier&>(*this),
+                    ParserOptions{.extensions = !qemu_, .recording = false}, interrupt_);
+    set_status(Status::setup);
+    log(LogLevel::info, "a source has connected from " + peer_);
+    start_control(std::min<Clock::duration>(kTickMax, common_.stall_timeout / 10));
+    return !failed();
+}
+
+CancelAnswer DestinationSession::cancel() noexcept {
+    CancelAnswer answer = CancelAnswer::not_running;
+    {
+        const std::scoped_lock lock(ownership_mutex_);
+        answer = ownership_.ask_cancel();
+        if (answer == CancelAnswer::in_doubt) released_ = true;
+        if (answer == CancelAnswer::requested) cancel_requested_ = true;
+    }
+    if (answer == CancelAnswer::accepted) {
+        set_status(Status::cancelling);
+        fail({.code = Errc::cancelled, .detail = "cancelled here"});
+    }
+    will_.notify_all();
+    return answer;
+}
+
+void DestinationSession::stop_data_plane() noexcept {
+    will_.notify_all();
+    const std::scoped_lock lock(plane_mutex_);
+    if (inbound_) inbound_->abort();
+    if (receivers_) receivers_->abort();
+}
+
+bool DestinationSession::must_move() const {
+    // Before the switchover the source's host may take its time; the source judges its own phases.
+    const bool loading = [this] {
+        const std::scoped_lock lock(ownership_mutex_);
+        return ownership_.state() == DestinationState::loading;
+    }();
+    return loading && status() == Status::device;
+}
+
+Failure DestinationSession::standstill() const {
+    Failure failure{.code = Errc::stall_timeout};
+    failure.detail = "nothing has come from " + peer_ + " (--stall-timeout)";
+    const std::scoped_lock lock(plane_mutex_);
+    for (const auto& slot : devices_) {
+        if (!slot->multifd || slot->ended || !inbound_) continue;
+        failure.device = slot->identity;
+        failure.idx = inbound_->next_idx(slot->id);
+        failure.detail = "this packet has not come from " + peer_ + " (--stall-timeout)";
+        break;
+    }
+    return failure;
+}
+
+bool DestinationSession::needs_connection() const {
+    const std::scoped_lock lock(ownership_mutex_);
+    return !ownership_.final() && !ownership_.in_doubt() &&
+           ownership_.state() == DestinationState::loading;
+}
+
+void DestinationSession::add_numbers(Statistics& statistics) const {
+    const std::scoped_lock lock(plane_mutex_);
+    if (receivers_) {
+        std::uint32_t id = 0;
+        for (const auto& channel : receivers_->counters()) {
+            statistics.channels.push_back({id++, channel.packets.value(), channel.bytes.value()});
+        }
+    }
+    if (!inbound_) return;
+    statistics.queued_bytes = inbound_->queued_bytes();
+    statistics.peak_queued_bytes = inbound_->peak_queued_bytes();
+}
+
+}  // namespace multifd

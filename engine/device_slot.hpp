@@ -1,0 +1,56 @@
+// DeviceSlot: one device of a session, with its thread, its counts and its digest.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "channels/wire/ids.hpp"
+#include "engine/call_worker.hpp"
+#include "engine/channel_counters.hpp"
+#include "engine/transfer_digest.hpp"
+#include "multifd/settings.hpp"
+
+namespace multifd {
+
+/// What this device's thread spent its time on; parts of the downtime.
+struct DeviceTimes {
+    TimeCounter data;  ///< Source: in read(). Destination: in write().
+    TimeCounter wait;  ///< Source: for a free buffer or queue place. Destination: for the next idx.
+    TimeCounter config;  ///< In save_config() or load_config().
+};
+
+/// What both roles know of a device.
+/// Threads: what is not atomic is written by the session's main thread before the device's thread
+///          starts a job, or by that job; a job's end publishes what it wrote.
+struct DeviceSlot {
+    DeviceSlot(DeviceEntry device_entry, DeviceId device_id)
+        : entry(std::move(device_entry)),
+          identity{entry.idstr, entry.instance_id},
+          id(device_id),
+          traits(entry.device->traits()) {}
+
+    const DeviceEntry entry;
+    const DeviceIdentity identity;
+    const DeviceId id;
+    const DeviceTraits traits;
+    CallWorker worker;
+
+    bool multifd = false;  ///< Agreed: its state takes the channels.
+    bool running = false;  ///< Source: it ran when the migration began. Destination: it is to run.
+    DeviceState initial_state = DeviceState::stop;
+    std::atomic<std::uint64_t> expected_bytes = 0;  ///< Of STOP_COPY and config, as estimated.
+
+    TransferDigest digest;
+    Counter packets;
+    Counter bytes;  ///< State bytes of STOP_COPY and config.
+    Counter pre_copy_bytes;
+    std::atomic<std::uint32_t> idx = 0;  ///< The next one to submit or to load; for messages.
+    DeviceTimes times;
+
+    std::atomic<DeviceState> seen_state = DeviceState::stop;  ///< What state() said last.
+    std::atomic<bool> stuck =
+        false;  ///< A call did not return: the device cannot be asked any more.
+    std::atomic<bool> ended = false;  ///< Its save or load job has done all of its work.
+};
+
+}  // namespace multifd

@@ -1,0 +1,157 @@
+// MigrationSession: what a source and a destination have in common: failing, waiting, telling.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "channels/transport/interrupt.hpp"
+#include "engine/control_thread.hpp"
+#include "engine/device_slot.hpp"
+#include "engine/failure.hpp"
+#include "engine/migration_status.hpp"
+#include "engine/session_record.hpp"
+#include "engine/stall_watch.hpp"
+#include "multifd/host.hpp"
+#include "multifd/log.hpp"
+#include "multifd/report.hpp"
+#include "multifd/settings.hpp"
+
+namespace multifd {
+
+/// Whether an action concerns a device.
+using DevicePredicate = std::function<bool(const DeviceSlot&)>;
+
+/// The common part of one migration at one end. Always owned by a shared_ptr: a job that sits in a
+/// device call that never returns shares the session, and so keeps alive what it touches.
+/// Threads:   fail(), failed(), log(), status() and the numbers from any; the steps on the
+/// session's
+///            main thread, the caller of run(); set_state() inside a device's job.
+/// Errors:    fail() keeps the first cause; steps return false once the session has failed.
+class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
+                         protected ControlEvents {
+  public:
+    MigrationSession(const MigrationSession&) = delete;
+    MigrationSession& operator=(const MigrationSession&) = delete;
+
+    /// Ends the migration with its cause: every wait of the data plane returns. Any thread.
+    void fail(Failure failure) noexcept;
+    /// A failed device call; nothing when it was only interrupted by an earlier failure.
+    void fail_call(const DeviceSlot& slot, const char* call, const CallOutcome& outcome);
+    [[nodiscard]] bool failed() const noexcept { return first_failure_.failed(); }
+    void log(LogLevel level, const std::string& message) const;
+    [[nodiscard]] Status status() const;
+    [[nodiscard]] Statistics statistics() const;
+
+  protected:
+    MigrationSession(Role role, const CommonSettings& settings, std::vector<DeviceEntry> devices,
+                     Host* host, LogSink log);
+    ~MigrationSession() = default;
+
+    // What the two roles add.
+    virtual void stop_data_plane() noexcept = 0;  ///< Ends every wait; once, from fail().
+    virtual bool must_move() const = 0;           ///< Whether a standstill now is a fault.
+    virtual Failure standstill() const = 0;       ///< Names what is awaited.
+    /// Whether the end of the control connection is bad news now.
+    virtual bool needs_connection() const = 0;
+    virtual void on_peer_cancel() = 0;
+    virtual void add_numbers(Statistics& statistics) const = 0;
+
+    // Steps.
+    void set_status(Status next);
+    /// Runs `job` on the device's thread and waits for its end or for the session's failure.
+    bool run_job(DeviceSlot& slot, std::function<void()> job);
+    /// The same on all devices at once that `which` picks.
+    bool run_jobs(const DevicePredicate& which, const std::function<void(DeviceSlot&)>& job);
+    bool await_job(DeviceSlot& slot);
+    bool set_state(DeviceSlot& slot, DeviceState target);
+    /// Takes one step of the host on its thread; `name` is a literal.
+    bool ask_host(const char* name, const std::function<CallResult(Host&, std::stop_token)>& step);
+    void start_control(Clock::duration tick);
+    /// What the session's record says from here on; false when it cannot be written.
+    bool write_record(Decision decision);
+    /// Gives a broken connection's better explanation a moment to arrive.
+    void settle_cause();
+    void tell_peer();
+    void end_control() noexcept;
+    [[nodiscard]] Deadline deadline_in(Clock::duration time) const { return Clock::now() + time; }
+    /// The phase's limit starts anew.
+    void begin_phase() noexcept;
+
+    // After the end. These have deadlines of their own; problems are collected, not raised.
+    void leave_stuck_devices();
+    void settle_devices(const char* call, const DevicePredicate& which,
+                        const std::function<CallResult(Device&)>& step);
+    void refresh_states();
+    /// One line about what went wrong; empty when nothing did.
+    std::string settle_host(const char* name,
+                            const std::function<CallResult(Host&, std::stop_token)>& step);
+    void fill_report(Report& report) const;
+    void mark_transfer_began() noexcept { mark(transfer_began_); }
+    void mark_transfer_ended() noexcept { mark(transfer_ended_); }
+    void add_part(std::string_view name, Clock::duration time);
+
+    // Constant once the session has begun.
+    const Role role_;
+    const CommonSettings common_;
+    const LogSink log_sink_;
+    Host* const host_;
+    std::vector<std::unique_ptr<DeviceSlot>> devices_;
+    std::string session_text_;  ///< Empty until agreed; written before other threads read it.
+    std::string peer_;
+    std::vector<AgreedSetting> agreed_;
+    bool agreed_verify_ = false;
+
+    // Shared.
+    FirstFailure first_failure_;
+    Interrupt interrupt_;
+    std::atomic<std::uint64_t> progress_ = 0;  // Publishes nothing but itself, as the next.
+    std::atomic<std::uint64_t> peer_progress_ = 0;
+    // When state transfer began and ended, on our clock; 0 before. Publish nothing but themselves.
+    std::atomic<Clock::rep> transfer_began_ = 0, transfer_ended_ = 0;
+    std::atomic<bool> watching_ = true;  ///< The watchdog judges; off after the end.
+    std::optional<ControlThread> control_;
+    mutable std::mutex names_mutex_;  ///< Guards session_text_ and peer_ while they change.
+
+    // Main thread only.
+    RecordStore records_;
+    std::string device_problem_;  ///< "gpu0 is in error"; what settling could not do.
+    Clock::time_point began_;
+    std::optional<Clock::time_point> set_up_;
+    std::vector<DowntimePart> downtime_parts_;
+
+  private:
+    // ControlEvents, on the control thread.
+    void on_tick(Clock::time_point now) override;
+    Heartbeat heartbeat() override;
+    void on_heartbeat(const Heartbeat& peer) override;
+    void on_peer_error(const PeerError& error) override;
+    void on_cancel_request() override { on_peer_cancel(); }
+    void on_control_ended(ErrorCode error) override;
+    void on_control_fault(std::exception_ptr fault) override;
+    void watch_calls(Clock::time_point now);
+    void watch_peer(Clock::time_point now);
+    void watch_progress(Clock::time_point now);
+    static void mark(std::atomic<Clock::rep>& time) noexcept {
+        time.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+    }
+    double transfer_rate(const Statistics& numbers, Clock::time_point now) const;
+
+    std::shared_ptr<CallWorker> host_worker_;
+    std::stop_source host_stop_;
+    std::atomic<bool> host_may_wait_ = false;  // The host's step has no deadline.
+    std::atomic<bool> plane_stopped_ = false;
+    mutable std::mutex status_mutex_;
+    StatusTracker status_;
+    std::atomic<Clock::rep> phase_began_;  // Publishes nothing but itself.
+    // Control thread only.
+    std::optional<StallWatch> stall_watch_;
+    Clock::time_point last_tick_;
+};
+
+}  // namespace multifd

@@ -1,0 +1,84 @@
+// What a session says of itself: the snapshot and the report.
+#include <algorithm>
+
+#include "engine/migration_session.hpp"
+
+namespace multifd {
+namespace {
+
+std::uint64_t ms_between(Clock::time_point from, Clock::time_point to) {
+    const auto time = std::chrono::duration_cast<std::chrono::milliseconds>(to - from);
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(time.count(), 0));
+}
+
+DeviceReport device_report(const DeviceSlot& slot) {
+    DeviceReport report;
+    report.idstr = slot.identity.idstr;
+    report.instance_id = slot.identity.instance_id;
+    report.multifd = slot.multifd;
+    report.packets = slot.packets.value();
+    report.bytes = slot.bytes.value();
+    report.pre_copy_bytes = slot.pre_copy_bytes.value();
+    report.expected_bytes = slot.expected_bytes.load(std::memory_order_relaxed);
+    report.final_state = slot.stuck ? "unknown" : to_string(slot.seen_state.load());
+    return report;
+}
+
+}  // namespace
+
+double MigrationSession::transfer_rate(const Statistics& numbers, Clock::time_point now) const {
+    const auto began = transfer_began_.load(std::memory_order_relaxed);
+    const auto ended = transfer_ended_.load(std::memory_order_relaxed);
+    if (began == 0) return 0;
+    const auto until = ended != 0 ? Clock::time_point(Clock::duration(ended)) : now;
+    const std::chrono::duration<double> time = until - Clock::time_point(Clock::duration(began));
+    std::uint64_t bytes = 0;
+    for (const auto& device : numbers.devices) bytes += device.bytes;
+    return time.count() > 0 ? static_cast<double>(bytes) * 8 / 1e6 / time.count() : 0;
+}
+
+Statistics MigrationSession::statistics() const {
+    Statistics numbers;
+    numbers.role = role_;
+    numbers.status = status();
+    {
+        const std::scoped_lock lock(names_mutex_);
+        numbers.session = session_text_;
+        numbers.peer = peer_;
+    }
+    const auto now = Clock::now();
+    numbers.elapsed_ms = ms_between(began_, now);
+    for (const auto& slot : devices_) {
+        numbers.devices.push_back(device_report(*slot));
+        const auto& device = numbers.devices.back();
+        numbers.transferred += device.bytes + device.pre_copy_bytes;
+        if (device.expected_bytes > device.bytes && !slot->ended) {
+            numbers.remaining += device.expected_bytes - device.bytes;
+        }
+    }
+    numbers.mbps = transfer_rate(numbers, now);
+    add_numbers(numbers);
+    return numbers;
+}
+
+void MigrationSession::add_part(std::string_view name, Clock::duration time) {
+    const auto us = std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+    downtime_parts_.push_back({name, static_cast<std::uint64_t>(std::max<std::int64_t>(us, 0))});
+}
+
+void MigrationSession::fill_report(Report& report) const {
+    static_cast<Statistics&>(report) = statistics();
+    report.remaining = 0;
+    const auto now = Clock::now();
+    report.total_time_ms = ms_between(began_, now);
+    report.setup_time_ms = set_up_ ? ms_between(began_, *set_up_) : 0;
+    report.downtime_parts = downtime_parts_;
+    report.agreed = agreed_;
+    for (std::size_t i = 0; i < devices_.size(); ++i) {
+        if (!agreed_verify_ || devices_[i]->stuck) continue;
+        report.devices[i].transfer_digest = digest_text(devices_[i]->digest.value());
+    }
+    if (const auto failure = first_failure_.get()) report.error = to_report(*failure, peer_);
+}
+
+}  // namespace multifd

@@ -1,0 +1,88 @@
+#include "engine/settings_check.hpp"
+
+#include <set>
+#include <stdexcept>
+#include <string>
+
+#include "channels/wire/ids.hpp"
+#include "channels/wire/limits.hpp"
+
+namespace multifd {
+namespace {
+
+[[noreturn]] void refuse(const std::string& text) {
+    throw std::invalid_argument(text);
+}
+
+void check_range(const char* name, std::uint64_t value, std::uint64_t low, std::uint64_t high) {
+    if (value >= low && value <= high) return;
+    refuse(std::string(name) + " is " + std::to_string(value) + "; it may be " +
+           std::to_string(low) + " to " + std::to_string(high));
+}
+
+void check_timeout(const char* name, std::chrono::milliseconds value) {
+    constexpr std::chrono::hours kLongest(24 * 365);
+    if (value.count() >= 1 && value <= kLongest) return;
+    refuse(std::string(name) + " is " + std::to_string(value.count()) +
+           " ms; it must be at least 1 ms");
+}
+
+void check_common(const CommonSettings& settings) {
+    check_timeout("connect-timeout", settings.connect_timeout);
+    check_timeout("phase-timeout", settings.phase_timeout);
+    check_timeout("stall-timeout", settings.stall_timeout);
+}
+
+void check_devices(const std::vector<DeviceEntry>& devices) {
+    if (devices.empty()) refuse("there is no device to migrate; give at least one --device");
+    check_range("the number of devices", devices.size(), 1, limits::kDevicesMax);
+    std::set<DeviceIdentity> seen;
+    for (const auto& entry : devices) {
+        const DeviceIdentity identity{entry.idstr, entry.instance_id};
+        if (entry.idstr.empty() || entry.idstr.size() > limits::kIdstrBytesMax ||
+            entry.idstr.find('\0') != std::string::npos) {
+            refuse("a device's idstr must have 1 to 255 bytes and no NUL");
+        }
+        if (entry.device == nullptr) refuse("device " + to_string(identity) + " has no Device");
+        if (!seen.insert(identity).second) {
+            refuse("device " + to_string(identity) +
+                   " is given twice; idstr and instance-id together "
+                   "must differ");
+        }
+    }
+}
+
+void check_packet_size(const char* name, std::size_t value) {
+    check_range(name, value, limits::kPacketDataBytesMin, limits::kPacketDataBytesMax);
+    if (value % limits::kPageBytes != 0) {
+        refuse(std::string(name) + " is " + std::to_string(value) +
+               "; it must be whole pages of 4 KiB");
+    }
+}
+
+}  // namespace
+
+void check(const SourceSettings& settings, const std::vector<DeviceEntry>& devices) {
+    check_common(settings);
+    check_devices(devices);
+    check_range("multifd-channels", settings.multifd_channels, limits::kChannelsMin,
+                limits::kChannelsMax);
+    check_packet_size("packet-size", settings.packet_size);
+    if (settings.downtime_limit.count() < 0) refuse("downtime-limit is negative");
+    if (settings.machine.size() > limits::kMachineNameBytesMax) {
+        refuse("machine is longer than 255 bytes");
+    }
+}
+
+void check(const DestinationSettings& settings, const std::vector<DeviceEntry>& devices) {
+    check_common(settings);
+    check_devices(devices);
+    check_range("multifd-channels", settings.multifd_channels, 0, limits::kChannelsMax);
+    check_packet_size("max-packet-size", settings.packet_size_max);
+    if (settings.max_queued_bytes < limits::kPacketDataBytesMin) {
+        refuse("max-queued-bytes is " + std::to_string(settings.max_queued_bytes) +
+               "; it must hold at least one packet of 4 KiB");
+    }
+}
+
+}  // namespace multifd

@@ -1,0 +1,370 @@
+// The source at the end: verdict, commit, and whatever else ends a migration. The ownership machine
+// decides; what it asks for is done here.
+#include <algorithm>
+
+#include "engine/ownership.hpp"
+#include "engine/source_session.hpp"
+
+namespace multifd {
+namespace {
+
+constexpr auto kAbortWait = std::chrono::milliseconds(300);
+
+constexpr std::string_view kDescription = R"({"page_size": 4096, "devices": []})";
+
+}  // namespace
+
+void SourceSession::settle_ownership() {
+    if (!failed()) raise(SourceEvent::everything_sent);
+    for (;;) {
+        {
+            const std::scoped_lock lock(ownership_mutex_);
+            if (ownership_.final()) break;
+        }
+        raise(await_event());
+    }
+    if (!report_) conclude(Status::failed);
+}
+
+void SourceSession::raise(SourceEvent event) {
+    const auto position = writer_ && writer_->between_records()
+                              ? MainChannelPosition::between_records
+                              : MainChannelPosition::inside_record;
+    SourceActions actions;
+    {
+        const std::scoped_lock lock(ownership_mutex_);
+        actions = ownership_.on(event, position);
+    }
+    perform(actions);
+}
+
+void SourceSession::perform(const SourceActions& actions) {
+    for (const auto action : actions) perform(action);
+}
+
+void SourceSession::perform(SourceAction action) {
+    switch (action) {
+        case SourceAction::verify:
+            return verify();
+        case SourceAction::record_commit_decided:
+            return record(Decision::commit_decided);
+        case SourceAction::record_given_up:
+            return record(Decision::given_up);
+        case SourceAction::record_resumed:
+            return record(Decision::resumed);
+        case SourceAction::send_eof:
+            return send_end_of_stream();
+        case SourceAction::send_commit:
+            return send_command(kCommandCommit, {});
+        case SourceAction::send_abort:
+            return send_abort();
+        case SourceAction::close_main:
+            return main_.shut_down();
+        case SourceAction::resume_devices:
+            return resume_devices();
+        case SourceAction::keep_stopped:
+            return refresh_states();
+        case SourceAction::report_completed:
+            return conclude(Status::completed);
+        case SourceAction::report_failed:
+            return conclude(Status::failed);
+        case SourceAction::report_unknown_owner:
+            return conclude(Status::unknown_owner);
+    }
+}
+
+void SourceSession::record(Decision decision) {
+    const bool written = write_record(decision);
+    if (!written && decision == Decision::commit_decided) {
+        fail({.code = Errc::record_failed, .detail = records_.problem()});
+    }
+    // What ended the migration while the record was being written comes first.
+    bool deciding = false;
+    {
+        const std::scoped_lock lock(ownership_mutex_);
+        deciding = ownership_.state() == SourceState::deciding;
+    }
+    if (deciding && written && failed()) raise(failure_event());
+    raise(written ? SourceEvent::record_written : SourceEvent::record_failed);
+}
+
+SourceEvent SourceSession::failure_event() const {
+    const auto failure = first_failure_.get();
+    const bool cancelled = failure && failure->code == Errc::cancelled;
+    return cancelled ? SourceEvent::cancel_requested : SourceEvent::local_failure;
+}
+
+// Everything that can end the waiting for the destination, the strongest first: what it said, then
+// the end of the connection, then our own failure.
+SourceEvent SourceSession::await_event() {
+    SourceState state = SourceState::owning;
+    {
+        const std::scoped_lock lock(ownership_mutex_);
+        state = ownership_.state();
+    }
+    const bool loaded_wanted = state == SourceState::awaiting_loaded;
+    const bool owner_wanted = state == SourceState::committed || state == SourceState::unknown;
+    const bool doubtful = state == SourceState::unknown;
+    const auto arrived = [&](const ReturnPathMail& mail) {
+        return (loaded_wanted && mail.loaded) || (owner_wanted && (mail.running || mail.shut)) ||
+               mail.refused.has_value();
+    };
+    const auto ended_by = [&] {
+        const std::scoped_lock lock(ownership_mutex_);
+        return released_ || (peer_cancels_ && !owner_wanted) || (failed() && !doubtful);
+    };
+    for (;;) {
+        // An ended return path says nothing new in doubt; the wait is then for the operator alone.
+        const bool came = inbox_.wait(arrived, Clock::now() + common_.stall_timeout, ended_by);
+        const auto mail = inbox_.mail();
+        if (owner_wanted && mail.running) return SourceEvent::running_received;
+        if (mail.refused && came) return SourceEvent::refused_received;
+        if (owner_wanted && mail.shut) {
+            return *mail.shut == 0 ? SourceEvent::running_received : SourceEvent::refused_received;
+        }
+        if (loaded_wanted && mail.loaded) return SourceEvent::loaded_received;
+        {
+            const std::scoped_lock lock(ownership_mutex_);
+            if (released_) return SourceEvent::release;
+            if (peer_cancels_ && !owner_wanted) {
+                fail({.code = Errc::cancelled_by_peer,
+                      .detail = "the destination asked to cancel",
+                      .told_by_peer = true});
+                return SourceEvent::peer_cancel_requested;
+            }
+        }
+        if (doubtful) {
+            if (common_.on_unknown_owner == OnUnknownOwner::exit) return SourceEvent::release;
+            if (mail.ended) inbox_.wait_for_will(ended_by);
+            continue;
+        }
+        if (mail.ended) {
+            const bool clean = !mail.error;
+            fail({.code = clean || mail.error.category() != multifd_category()
+                              ? ErrorCode(Errc::peer_closed)
+                              : mail.error,
+                  .detail = "the main channel to " + peer_ +
+                            " ended before the destination's verdict" +
+                            (clean ? std::string() : ": " + mail.error.message())});
+            return qemu_ && clean && state == SourceState::committed
+                       ? SourceEvent::clean_end
+                       : SourceEvent::main_channel_ended;
+        }
+        if (failed()) return failure_event();
+    }
+}
+
+void SourceSession::send_end_of_stream() {
+    writer_->records().eof();
+    writer_->records().vmdescription(kDescription);
+    if (!qemu_ && agreed_verify_) {
+        std::vector<VerifyEntry> entries;
+        for (const auto& slot : devices_) {
+            entries.push_back({.device = slot->id.value,
+                               .packets = slot->packets.value(),
+                               .bytes = slot->bytes.value() + slot->pre_copy_bytes.value(),
+                               .digest = slot->digest.value()});
+        }
+        for (const auto& body : encode_verify(entries))
+            writer_->records().command(kCommandVerify, body);
+    }
+    if (const auto error = writer_->flush()) {
+        fail_main(error, "sending the end of the stream");
+        raise(failure_event());
+    }
+}
+
+void SourceSession::send_command(std::uint16_t id, std::span<const std::byte> body) {
+    writer_->records().command(id, body);
+    if (const auto error = writer_->flush(Clock::now() + common_.stall_timeout)) {
+        fail_main(error, "sending Commit");
+        raise(SourceEvent::local_failure);
+    }
+}
+
+void SourceSession::send_abort() {
+    settle_cause();
+    tell_peer();
+    const auto failure = first_failure_.get();
+    const auto body = failure ? encode(to_peer_error(*failure)) : std::vector<std::byte>{};
+    writer_->records().command(kCommandAbort, body);
+    (void)writer_->flush_regardless(Clock::now() + kAbortWait);
+}
+
+void SourceSession::verify() {
+    loaded_at_ = Clock::now();
+    const bool agreed = !agreed_verify_ || tables_agree();
+    verified_at_ = Clock::now();
+    const bool consented =
+        agreed && ask_host("about_to_commit", [](Host& host, std::stop_token cancel) {
+            return host.about_to_commit(cancel);
+        });
+    raise(consented ? SourceEvent::verified_ok : SourceEvent::verification_failed);
+}
+
+bool SourceSession::tables_agree() {
+    const auto mail = inbox_.mail();
+    for (const auto& slot : devices_) {
+        const auto theirs =
+            std::ranges::find(mail.loaded_table, slot->id.value, &VerifyEntry::device);
+        if (theirs == mail.loaded_table.end()) {
+            fail({.code = Errc::count_mismatch,
+                  .detail = "the destination did not say what it loaded",
+                  .device = slot->identity});
+            return false;
+        }
+        const auto bytes = slot->bytes.value() + slot->pre_copy_bytes.value();
+        if (theirs->packets != slot->packets.value() || theirs->bytes != bytes) {
+            fail({.code = Errc::count_mismatch,
+                  .detail = "sent " + std::to_string(bytes) + " bytes in " +
+                            std::to_string(slot->packets.value()) +
+                            " packets, the destination loaded " + std::to_string(theirs->bytes) +
+                            " in " + std::to_string(theirs->packets),
+                  .device = slot->identity});
+            return false;
+        }
+        if (theirs->digest == slot->digest.value()) continue;
+        fail({.code = Errc::digest_mismatch,
+              .detail = "sent " + digest_text(slot->digest.value()) + ", the destination loaded " +
+                        digest_text(theirs->digest),
+              .device = slot->identity});
+        return false;
+    }
+    return true;
+}
+
+void SourceSession::end_connections() {
+    end_control();
+    main_.shut_down();
+    std::unique_ptr<ChannelSenders> senders;
+    {
+        const std::scoped_lock lock(plane_mutex_);
+        if (!senders_) return;
+        last_channels_.clear();
+        std::uint32_t id = 0;
+        for (const auto& channel : senders_->counters()) {
+            last_channels_.push_back({id++, channel.packets.value(), channel.bytes.value()});
+        }
+    }
+    if (failed()) senders_->abort();
+    senders_->join();
+}
+
+// Back to where they were, in reverse: all stopped, then all P2P, then all running.
+void SourceSession::resume_devices() {
+    settle_cause();
+    tell_peer();
+    leave_stuck_devices();
+    refresh_states();
+    const auto in = [](DeviceState state) {
+        return [state](const DeviceSlot& slot) { return slot.seen_state == state; };
+    };
+    const auto to = [](DeviceState state) {
+        return [state](Device& device) { return device.set_state(state); };
+    };
+    settle_devices("going to stop", in(DeviceState::stop_copy), to(DeviceState::stop));
+    settle_devices(
+        "going to running-p2p",
+        [](const DeviceSlot& slot) {
+            return slot.traits.p2p && slot.running && slot.seen_state != slot.initial_state &&
+                   slot.seen_state != DeviceState::error &&
+                   slot.seen_state != DeviceState::pre_copy;
+        },
+        to(DeviceState::running_p2p));
+    settle_devices(
+        "going to running",
+        [](const DeviceSlot& slot) {
+            return slot.initial_state == DeviceState::running &&
+                   slot.seen_state != DeviceState::running && slot.seen_state != DeviceState::error;
+        },
+        to(DeviceState::running));
+    refresh_states();
+    for (const auto& slot : devices_) {
+        if (slot->stuck || slot->seen_state == slot->initial_state) continue;
+        if (slot->initial_state != DeviceState::running && !slot->running &&
+            slot->initial_state != DeviceState::stop) {
+            continue;  // It was like this before we came.
+        }
+        device_problem_ += (device_problem_.empty() ? "" : "; ") + to_string(slot->identity) +
+                           " is in " + std::string(to_string(slot->seen_state.load()));
+    }
+    if (host_paused_) {
+        const auto problem = settle_host(
+            "resume", [](Host& host, std::stop_token cancel) { return host.resume(cancel); });
+        if (!problem.empty()) log(LogLevel::error, problem);
+    }
+}
+
+void SourceSession::conclude(Status status) {
+    if (status == Status::completed) running_at_ = Clock::now();
+    watching_.store(false, std::memory_order_relaxed);
+    if (status == Status::completed) refresh_states();
+    const auto failure = first_failure_.get();
+    if (status == Status::failed && failure &&
+        (failure->code == Errc::cancelled || failure->code == Errc::cancelled_by_peer)) {
+        set_status(Status::cancelling);
+        status = Status::cancelled;
+    }
+    set_status(status);
+    add_downtime_parts();
+    Report report;
+    fill_report(report);
+    report.status = status;
+    SourceState state = SourceState::resumed;
+    {
+        const std::scoped_lock lock(ownership_mutex_);
+        state = ownership_.state();
+    }
+    const auto summary = summarize(
+        state,
+        {.peer = settings_.peer, .session = report.session, .device_problem = device_problem_});
+    report.owner = summary.owner;
+    report.retry_safe = summary.retry_safe;
+    report.next_step = summary.next_step;
+    if (status == Status::completed) report.error.reset();
+    if (status == Status::unknown_owner) {
+        auto cause = report.error ? report.error->message : std::string("no answer came");
+        report.error = to_report(
+            {.code = Errc::unknown_owner,
+             .detail = "Commit was sent and neither Running nor Refused came (" + cause + ")",
+             .phase = "device"},
+            peer_);
+        log(LogLevel::error, report.error->message + "; " + report.next_step);
+    } else if (report.error) {
+        log(LogLevel::error, report.error->message);
+    } else if (const auto problem = inbox_.mail().running_problem) {
+        log(LogLevel::warning, "the destination runs, with a problem: " + problem->message);
+    }
+    report_ = std::move(report);
+}
+
+void SourceSession::add_downtime_parts() {
+    if (!running_at_ || !stopped_) return;
+    downtime_parts_.clear();
+    const auto slowest = [&](auto member) {
+        std::uint64_t us = 0;
+        for (const auto& slot : devices_) us = std::max(us, (slot->times.*member).us());
+        return std::chrono::microseconds(us);
+    };
+    std::uint64_t sending = 0;
+    {
+        const std::scoped_lock lock(plane_mutex_);
+        for (const auto& channel : senders_->counters())
+            sending = std::max(sending, channel.moving.us());
+    }
+    add_part("stop", stopped_at_ - stop_began_);
+    add_part("state", state_sent_at_ - stopped_at_);
+    add_part("read", slowest(&DeviceTimes::data));
+    add_part("queue", slowest(&DeviceTimes::wait));
+    add_part("config", slowest(&DeviceTimes::config));
+    add_part("send", std::chrono::microseconds(sending));
+    if (!qemu_) {
+        add_part("load", loaded_at_ - state_sent_at_);
+        add_part("verify", verified_at_ - loaded_at_);
+        add_part("commit", *running_at_ - verified_at_);
+    } else {
+        add_part("load", *running_at_ - state_sent_at_);
+    }
+}
+
+}  // namespace multifd

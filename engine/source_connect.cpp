@@ -1,0 +1,295 @@
+// The source meets the destination: main channel, hello, control connection, channels.
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <random>
+#include <thread>
+
+#include "channels/transport/connector.hpp"
+#include "channels/wire/channel_init.hpp"
+#include "engine/source_session.hpp"
+#include "engine/version.hpp"
+
+namespace multifd {
+namespace {
+
+constexpr std::uint32_t kQemuPing = 1;  // The value QEMU sends first.
+constexpr std::uint32_t kDoorPing = 2;  // Its PONG says that the destination awaits our channels.
+constexpr std::size_t kConnectThreadsMax = 16;
+
+MultifdChoice choice_of(MultifdProperty property) {
+    switch (property) {
+        case MultifdProperty::automatic:
+            return MultifdChoice::automatic;
+        case MultifdProperty::on:
+            return MultifdChoice::on;
+        case MultifdProperty::off:
+            return MultifdChoice::off;
+    }
+    return MultifdChoice::automatic;
+}
+
+}  // namespace
+
+bool SourceSession::fail_main(const ErrorCode& error, const char* doing) {
+    // The peer's own bytes or our own will keep their code; a broken socket is the peer's end.
+    const bool broken = error.category() != multifd_category();
+    fail({.code = broken ? ErrorCode(Errc::peer_closed) : error,
+          .detail = std::string(doing) + " on the main channel to " + peer_ +
+                    " failed: " + error.message()});
+    return false;
+}
+
+bool SourceSession::connect_main() {
+    const auto address = parse_address(settings_.to);
+    if (!address) {
+        fail({.code = address.error(),
+              .detail = "'" + settings_.to + "' is neither tcp:HOST:PORT nor unix:PATH"});
+        return false;
+    }
+    {
+        const std::scoped_lock lock(names_mutex_);
+        peer_ = settings_.to;
+    }
+    auto connection = connect(*address, began_ + common_.connect_timeout, &interrupt_);
+    if (!connection) {
+        const auto error = connection.error();
+        const bool system = error.category() != multifd_category();
+        fail({.code = system ? ErrorCode(Errc::connect_failed) : error,
+              .detail = "cannot connect to " + settings_.to + ": " + error.message() +
+                        "; is the destination listening there?"});
+        return false;
+    }
+    main_ = std::move(*connection);
+    writer_.emplace(main_, interrupt_);
+    auto& records = writer_->records();
+    records.header();
+    records.configuration(qemu_ ? settings_.machine : "multifd");
+    records.open_return_path();
+    records.ping(qemu_ ? kQemuPing : kHelloPing);
+    if (const auto error = writer_->flush(began_ + common_.connect_timeout)) {
+        return fail_main(error, "sending the header");
+    }
+    control_->watch_return_path(main_);
+    return true;
+}
+
+bool SourceSession::agree_with_destination() {
+    if (qemu_) return adopt_for_qemu();
+    if (!await_hello() || !send_hello()) return false;
+    const auto mail = inbox_.mail();
+    auto outcome = agree(hello_, *mail.hello);
+    if (const auto* disagreement = std::get_if<Disagreement>(&outcome)) {
+        fail({.code = disagreement->code,
+              .detail = disagreement->message,
+              .device = disagreement->device});
+        return false;
+    }
+    return adopt(std::get<Agreement>(outcome));
+}
+
+Hello SourceSession::make_hello() const {
+    Hello hello;
+    hello.software = kSoftwareName;
+    hello.channels = settings_.multifd_channels;
+    hello.packet_bytes = settings_.packet_size;
+    hello.verify = common_.verify;
+    hello.switchover_ack = settings_.switchover_ack;
+    for (const auto& slot : devices_) {
+        hello.devices.push_back({.identity = slot->identity,
+                                 .multifd = choice_of(slot->entry.multifd),
+                                 .running = slot->running,
+                                 .expected_bytes = slot->expected_bytes.load()});
+    }
+    return hello;
+}
+
+bool SourceSession::await_hello() {
+    const auto arrived = [](const ReturnPathMail& mail) { return mail.ponged(kHelloPing); };
+    if (!await_mail(arrived, began_ + common_.connect_timeout, "the destination's hello"))
+        return false;
+    const auto mail = inbox_.mail();
+    if (mail.hello && mail.hello->session) return true;
+    fail({.code = mail.hello ? Errc::hello_malformed : Errc::hello_missing,
+          .detail = mail.hello
+                        ? "the destination's hello names no session"
+                        : "the other end answered without a hello, as QEMU does; for QEMU use "
+                          "--peer qemu"});
+    return false;
+}
+
+bool SourceSession::send_hello() {
+    hello_ = make_hello();
+    const auto body = encode(hello_);
+    if (!body) {
+        fail({.code = body.error(),
+              .detail = "the hello would be over 64 KiB; use fewer devices or shorter idstr"});
+        return false;
+    }
+    writer_->records().command(kCommandHello, *body);
+    writer_->records().ping(kDoorPing);
+    const auto error = writer_->flush(began_ + common_.connect_timeout);
+    return error ? fail_main(error, "sending the hello") : true;
+}
+
+bool SourceSession::adopt(const Agreement& agreement) {
+    const auto mail = inbox_.mail();
+    session_id_ = *mail.hello->session;
+    {
+        const std::scoped_lock lock(names_mutex_);
+        session_text_ = to_string(session_id_);
+    }
+    packet_bytes_ = agreement.packet_bytes;
+    switchover_ack_ = agreement.switchover_ack;
+    agreed_verify_ = agreement.verify;
+    for (const auto& device : agreement.devices)
+        devices_[device.source_index]->multifd = device.multifd;
+    agreed_ = {{"multifd-channels", agreement.channels},
+               {"packet-size", packet_bytes_},
+               {"verify", agreed_verify_ ? 1U : 0U},
+               {"switchover-ack", switchover_ack_ ? 1U : 0U}};
+    if (!write_record(Decision::started)) {
+        fail({.code = Errc::record_failed, .detail = records_.problem()});
+        return false;
+    }
+    log(LogLevel::info, "agreed with " + mail.hello->software + " at " + peer_);
+    // A refusal before the channels open says what the destination could not do.
+    const auto arrived = [](const ReturnPathMail& now) {
+        return now.ponged(kDoorPing) || now.refused;
+    };
+    return await_mail(arrived, began_ + common_.connect_timeout, "the destination's consent");
+}
+
+bool SourceSession::adopt_for_qemu() {
+    session_id_ = SessionId{settings_.uuid};
+    SessionId own;
+    std::random_device random;
+    for (auto& byte : own.bytes) byte = static_cast<std::byte>(random() & 0xffU);
+    {
+        const std::scoped_lock lock(names_mutex_);
+        session_text_ = to_string(own);  // For the record: QEMU's stream has no session of its own.
+    }
+    packet_bytes_ = settings_.packet_size;
+    switchover_ack_ = settings_.switchover_ack;
+    for (auto& slot : devices_) slot->multifd = slot->entry.multifd != MultifdProperty::off;
+    if (write_record(Decision::started)) return true;
+    fail({.code = Errc::record_failed, .detail = records_.problem()});
+    return false;
+}
+
+bool SourceSession::await_mail(const ReturnPathInbox::Predicate& arrived, Deadline deadline,
+                               const char* what) {
+    const bool came = inbox_.wait(arrived, deadline, [this] { return failed(); });
+    if (failed()) return false;
+    const auto mail = inbox_.mail();
+    if (mail.refused && !running_at_) {
+        auto failure = failure_of(*mail.refused);
+        fail(std::move(failure));
+        return false;
+    }
+    if (came) return true;
+    if (!mail.ended) {
+        fail({.code = Errc::connect_timeout,
+              .detail = std::string(what) + " did not come from " + peer_ +
+                        " in time (--connect-timeout)"});
+    } else if (mail.error && mail.error.category() == multifd_category()) {
+        fail({.code = mail.error,
+              .detail = "the return path from " + peer_ + " is damaged: " + mail.error.message()});
+    } else {
+        fail({.code = Errc::peer_closed,
+              .detail = peer_ + " closed the main channel while " + what + " was awaited"});
+    }
+    return false;
+}
+
+Result<Connection> SourceSession::connect_with_init(std::uint32_t magic, std::uint8_t id) {
+    const auto address = parse_address(settings_.to);
+    const auto deadline = began_ + common_.connect_timeout;
+    auto connection = connect(*address, deadline, &interrupt_);
+    if (!connection) return connection.error();
+    std::array<std::byte, kChannelInitBytes> init;
+    encode(ChannelInit{.session = session_id_, .id = id}, magic, init);
+    if (const auto error = connection->send(init, deadline, &interrupt_)) return error;
+    return connection;
+}
+
+bool SourceSession::connect_control() {
+    auto control = connect_with_init(kControlMagic, 0);
+    if (!control) {
+        fail({.code = Errc::connect_failed,
+              .detail =
+                  "the control connection to " + peer_ + " failed: " + control.error().message()});
+        return false;
+    }
+    control_->attach(std::move(*control));
+    return true;
+}
+
+// All or none, and not one after the other: a far destination would cost a round trip each.
+bool SourceSession::connect_channels(std::vector<Connection>& channels) {
+    std::atomic<std::size_t> next = 0;
+    const auto connect_some = [&] {
+        for (std::size_t i = next++; i < channels.size() && !failed(); i = next++) {
+            auto channel = connect_with_init(kMultifdMagic, static_cast<std::uint8_t>(i));
+            if (channel) {
+                channels[i] = std::move(*channel);
+                continue;
+            }
+            const bool late = channel.error() == Errc::connect_timeout;
+            fail({.code = late ? Errc::connect_timeout : Errc::connect_failed,
+                  .detail =
+                      "the channel cannot be opened to " + peer_ + ": " + channel.error().message(),
+                  .channel = ChannelId{static_cast<std::uint8_t>(i)}});
+        }
+    };
+    std::vector<std::jthread> helpers;
+    for (std::size_t i = 1; i < std::min(channels.size(), kConnectThreadsMax); ++i) {
+        helpers.emplace_back([&] {
+            try {
+                connect_some();
+            } catch (...) {
+                fail(failure_of(std::current_exception()));
+            }
+        });
+    }
+    connect_some();
+    helpers.clear();
+    return !failed();
+}
+
+bool SourceSession::open_channels() {
+    if (!qemu_ && !connect_control()) return false;
+    const auto count =
+        qemu_ ? settings_.multifd_channels : static_cast<std::uint32_t>(agreed_.front().value);
+    std::vector<Connection> channels(count);
+    if (!connect_channels(channels)) return false;
+
+    std::vector<DeviceIdentity> identities;
+    for (const auto& slot : devices_) identities.push_back(slot->identity);
+    // Each channel sends one buffer and finds the next in the queue; each busy device fills one.
+    const auto fillers = std::min<std::size_t>(devices_.size(), 16);
+    {
+        const std::scoped_lock lock(plane_mutex_);
+        pool_ = std::make_unique<BufferPool>(packet_bytes_, 2 * count + fillers);
+        senders_ = std::make_unique<ChannelSenders>(
+            std::move(channels), ChannelSenders::Wiring{
+                                     .devices = std::move(identities),
+                                     .queue_packets = count,
+                                     .end_mark = !qemu_,
+                                     .fail = [this](Failure failure) { fail(std::move(failure)); },
+                                     .progress = &progress_,
+                                 });
+    }
+    main_buffer_.emplace(packet_bytes_, 1);
+    if (failed()) stop_data_plane();
+    return await_ready();
+}
+
+bool SourceSession::await_ready() {
+    if (qemu_) return !failed();
+    const auto arrived = [](const ReturnPathMail& mail) { return mail.ready || mail.refused; };
+    return await_mail(arrived, deadline_in(common_.connect_timeout + common_.stall_timeout),
+                      "the destination's READY");
+}
+
+}  // namespace multifd

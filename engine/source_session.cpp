@@ -1,0 +1,172 @@
+#include "engine/source_session.hpp"
+
+#include <algorithm>
+
+#include "engine/quantity.hpp"
+
+namespace multifd {
+namespace {
+
+constexpr auto kTickMax = std::chrono::milliseconds(100);
+
+bool runs(DeviceState state) {
+    return state == DeviceState::running || state == DeviceState::running_p2p;
+}
+
+}  // namespace
+
+SourceSession::SourceSession(SourceSettings settings, std::vector<DeviceEntry> devices, Host* host,
+                             LogSink log)
+    : MigrationSession(Role::source, settings, std::move(devices), host, std::move(log)),
+      settings_(std::move(settings)),
+      qemu_(settings_.peer == Peer::qemu),
+      outgoing_(devices_.size()),
+      ownership_(settings_.peer) {}
+
+Report SourceSession::run() {
+    try {
+        migrate();
+    } catch (...) {
+        fail(failure_of(std::current_exception()));
+    }
+    try {
+        settle_ownership();
+    } catch (...) {
+        fail(failure_of(std::current_exception()));
+        if (!report_) conclude(Status::failed);
+    }
+    end_connections();
+    return std::move(*report_);
+}
+
+bool SourceSession::migrate() {
+    set_status(Status::setup);
+    start_control(std::min<Clock::duration>(kTickMax, common_.stall_timeout / 10));
+    return examine_devices() && connect_main() && agree_with_destination() && open_channels() &&
+           set_up_devices() && iterate_pre_copy() && ask_before_switchover() && stop_devices() &&
+           send_state() && send_last_sections();
+}
+
+bool SourceSession::examine_devices() {
+    if (const auto prepared = records_.prepare(); !prepared) {
+        fail({.code = Errc::record_failed, .detail = records_.problem()});
+        return false;
+    }
+    const auto all = [](const DeviceSlot&) { return true; };
+    const bool examined = run_jobs(all, [this](DeviceSlot& slot) {
+        auto& device = *slot.entry.device;
+        const auto asked = slot.worker.call("state", [&] {
+            slot.initial_state = device.state();
+            return CallResult::success();
+        });
+        if (!asked.ok()) return fail_call(slot, "state", asked);
+        slot.seen_state = slot.initial_state;
+        slot.running = runs(slot.initial_state);
+        if (!slot.running && slot.initial_state != DeviceState::stop) {
+            return fail({.code = Errc::device_state_wrong,
+                         .detail = "the device is in " +
+                                   std::string(to_string(slot.initial_state)) +
+                                   "; a migration begins from running, running-p2p or stop",
+                         .device = slot.identity});
+        }
+        const auto size =
+            slot.worker.call("stop_copy_size", [&] { return device.stop_copy_size(); });
+        if (!size.ok()) return fail_call(slot, "stop_copy_size", size);
+        slot.expected_bytes = size.result.value;
+    });
+    if (!examined) return false;
+    const auto does_peer_dma = [](const auto& slot) { return slot->traits.peer_dma; };
+    if (std::ranges::count_if(devices_, does_peer_dma) < 2) return true;
+    const auto lacks = [](const auto& slot) { return slot->traits.peer_dma && !slot->traits.p2p; };
+    const auto found = std::ranges::find_if(devices_, lacks);
+    if (found == devices_.end()) return true;
+    fail({.code = Errc::device_lacks_p2p,
+          .detail = "two or more devices do peer DMA, and this one has no P2P state",
+          .device = (*found)->identity});
+    return false;
+}
+
+CancelAnswer SourceSession::cancel() noexcept {
+    CancelAnswer answer = CancelAnswer::not_running;
+    {
+        const std::scoped_lock lock(ownership_mutex_);
+        answer = ownership_.ask_cancel();
+        if (answer == CancelAnswer::in_doubt) released_ = true;
+    }
+    if (answer == CancelAnswer::accepted) {
+        set_status(Status::cancelling);
+        fail({.code = Errc::cancelled, .detail = "cancelled here"});
+    }
+    inbox_.wake();
+    return answer;
+}
+
+void SourceSession::on_peer_cancel() {
+    {
+        const std::scoped_lock lock(ownership_mutex_);
+        peer_cancels_ = true;
+    }
+    inbox_.wake();
+}
+
+void SourceSession::stop_data_plane() noexcept {
+    inbox_.wake();
+    const std::scoped_lock lock(plane_mutex_);
+    if (pool_) pool_->abort();
+    if (senders_) senders_->abort();
+}
+
+bool SourceSession::must_move() const {
+    switch (status()) {
+        case Status::setup:
+        case Status::active:
+        case Status::device:
+            return true;
+        case Status::none:
+        case Status::pre_switchover:
+        case Status::completed:
+        case Status::failed:
+        case Status::cancelling:
+        case Status::cancelled:
+        case Status::unknown_owner:
+            return false;
+    }
+    return false;
+}
+
+Failure SourceSession::standstill() const {
+    Failure failure{.code = Errc::stall_timeout};
+    for (const auto& slot : devices_) {
+        if (slot->worker.idle()) continue;
+        failure.device = slot->identity;
+        failure.idx = slot->idx.load(std::memory_order_relaxed);
+        break;
+    }
+    failure.detail =
+        "nothing has moved in phase " + std::string(to_string(status())) +
+        (failure.device ? ", this packet waits to be sent" : ", the answer is awaited") + " to " +
+        peer_ + " (--stall-timeout)";
+    return failure;
+}
+
+bool SourceSession::needs_connection() const {
+    const std::scoped_lock lock(ownership_mutex_);
+    return !ownership_.final() && !ownership_.in_doubt();
+}
+
+void SourceSession::add_numbers(Statistics& statistics) const {
+    const std::scoped_lock lock(plane_mutex_);
+    statistics.channels = last_channels_;
+    if (senders_) {
+        statistics.channels.clear();
+        std::uint32_t id = 0;
+        for (const auto& channel : senders_->counters()) {
+            statistics.channels.push_back({id++, channel.packets.value(), channel.bytes.value()});
+        }
+    }
+    if (!pool_) return;
+    statistics.queued_bytes = pool_->in_use() * pool_->buffer_bytes();
+    statistics.peak_queued_bytes = pool_->peak_in_use() * pool_->buffer_bytes();
+}
+
+}  // namespace multifd

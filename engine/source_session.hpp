@@ -1,0 +1,152 @@
+// SourceSession: one migration from this end, as a story of steps.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "channels/memory/buffer_pool.hpp"
+#include "channels/wire/hello_agreement.hpp"
+#include "engine/channel_senders.hpp"
+#include "engine/main_channel_writer.hpp"
+#include "engine/migration_session.hpp"
+#include "engine/return_path_inbox.hpp"
+#include "engine/source_ownership.hpp"
+#include "multifd/source.hpp"
+
+namespace multifd {
+
+/// Threads: run() once; cancel() and statistics() from any. Jobs run on the devices' threads,
+/// packets
+///          leave on the channels' threads, the return path is read on the control thread.
+class SourceSession final : public MigrationSession {
+  public:
+    SourceSession(SourceSettings settings, std::vector<DeviceEntry> devices, Host* host,
+                  LogSink log);
+    Report run();
+    CancelAnswer cancel() noexcept;
+
+  private:
+    // The story, in order: up to the last byte of state.
+    bool migrate();
+    bool examine_devices();
+    bool connect_main();
+    bool agree_with_destination();
+    bool open_channels();
+    bool set_up_devices();
+    bool iterate_pre_copy();
+    bool ask_before_switchover();
+    bool stop_devices();
+    bool send_state();
+    bool send_last_sections();
+    // Then the ownership machine decides.
+    void settle_ownership();
+
+    // Connecting (source_connect.cpp).
+    Hello make_hello() const;
+    bool await_hello();
+    bool send_hello();
+    bool adopt(const Agreement& agreement);
+    bool adopt_for_qemu();
+    bool connect_channels(std::vector<Connection>& channels);
+    bool connect_control();
+    Result<Connection> connect_with_init(std::uint32_t magic, std::uint8_t id);
+    bool await_ready();
+    bool await_mail(const ReturnPathInbox::Predicate& arrived, Deadline deadline, const char* what);
+    bool fail_main(const ErrorCode& error, const char* doing);
+
+    // Pre-copy (source_pre_copy.cpp).
+    bool send_start_sections();
+    bool pre_copy_round();
+    bool pre_copy_device(DeviceSlot& slot);
+    bool may_switch();
+    bool await_dirt();
+    bool save_host(SavePoint point);
+
+    // State (source_state.cpp).
+    void save_to_channels(DeviceSlot& slot);
+    bool read_and_submit(DeviceSlot& slot);
+    bool submit_lent(DeviceSlot& slot, std::span<const std::byte> state);
+    bool submit(DeviceSlot& slot, OutboundPacket packet);
+    void submit_config(DeviceSlot& slot);
+    std::optional<std::size_t> fill(DeviceSlot& slot, std::span<std::byte> target);
+    void save_to_main_channel(DeviceSlot& slot);
+    bool save_config(DeviceSlot& slot);
+    bool send_end_sections();
+    bool send_config_section(DeviceSlot& slot);
+
+    // The end (source_commit.cpp).
+    void perform(const SourceActions& actions);
+    void perform(SourceAction action);
+    void raise(SourceEvent event);
+    SourceEvent await_event();
+    SourceEvent failure_event() const;
+    void send_end_of_stream();
+    void send_command(std::uint16_t id, std::span<const std::byte> body);
+    void send_abort();
+    void verify();
+    bool tables_agree();
+    void record(Decision decision);
+    void end_connections();
+    void resume_devices();
+    void conclude(Status status);
+    void add_downtime_parts();
+
+    // MigrationSession, from other threads.
+    void stop_data_plane() noexcept override;
+    bool must_move() const override;
+    Failure standstill() const override;
+    bool needs_connection() const override;
+    void on_peer_cancel() override;
+    void add_numbers(Statistics& statistics) const override;
+    void on_return_path(const Message& message) override { inbox_.take(message); }
+    void on_return_path_ended(ErrorCode error) override { inbox_.end(error); }
+
+    // What save jobs keep for a device until its packets have left.
+    struct Outgoing {
+        std::vector<std::byte> config;  ///< As the packet's payload or the section's bytes need it.
+        std::uint32_t section_id = 0;
+        bool initial_sent = false;  ///< INIT_DATA_SENT has left, or none is wanted.
+        bool dry = false;           ///< The last round read nothing.
+        PreCopySizes pre_copy;
+        std::uint64_t stop_copy = 0;
+    };
+    class Sections;
+
+    const SourceSettings settings_;
+    const bool qemu_;
+    std::vector<Outgoing> outgoing_;
+    Hello hello_;
+    std::uint64_t packet_bytes_ = 0;
+    bool switchover_ack_ = false;
+    bool host_paused_ = false;
+    bool stopped_ = false;
+    std::optional<Report> report_;
+
+    Connection main_;
+    std::optional<MainChannelWriter> writer_;
+    ReturnPathInbox inbox_;
+    SessionId session_id_;
+    std::optional<BufferArena> main_buffer_;  ///< For state that goes down the main channel.
+
+    // The data plane; the mutex guards only its coming and going against stop_data_plane().
+    mutable std::mutex plane_mutex_;
+    std::unique_ptr<BufferPool> pool_;
+    std::unique_ptr<ChannelSenders> senders_;
+    std::vector<ChannelReport> last_channels_;
+
+    mutable std::mutex ownership_mutex_;
+    SourceOwnership ownership_;
+    bool released_ = false;  // Guarded by ownership_mutex_, as the next.
+    bool peer_cancels_ = false;
+
+    // Bounds of the downtime's parts, on one clock.
+    Clock::duration pre_copy_idle_{0};
+    Clock::time_point pre_copy_began_, stop_began_, stopped_at_, state_sent_at_, loaded_at_,
+        verified_at_;
+    std::optional<Clock::time_point> running_at_;
+};
+
+}  // namespace multifd
