@@ -107,14 +107,12 @@ class OptionParser {
                 arguments.devices = values;
                 continue;
             }
-            if (values.size() > 1) {
-                throw UsageError("--" + std::string(option->name) + " is given twice");
-            }
             if (values.empty()) continue;
+            // The last one wins, so that a script can append to what it was given.
             if (option->name == "config") {
-                arguments.config = values.front();
+                arguments.config = values.back();
             } else {
-                arguments.options.push_back({option, values.front()});
+                arguments.options.push_back({option, values.back()});
             }
         }
     }

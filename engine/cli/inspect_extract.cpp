@@ -2,7 +2,6 @@
 
 #include <filesystem>
 
-#include "channels/wire/device_state_packet.hpp"
 #include "engine/cli/command_context.hpp"
 #include "engine/cli/result_file.hpp"
 
@@ -29,12 +28,7 @@ class Extraction {
         const bool seen = device.ended || !device.packets.empty();
         if (seen) write(name + (state.complete ? ".state" : ".state.incomplete"), pieces);
         if (!device.pre_copy.empty()) write(name + ".precopy", device.pre_copy);
-        if (device.main_config) {
-            write(name + ".config", {*device.main_config});
-        } else if (state.config != nullptr) {
-            const auto config = unwrap_config(state.config->data);
-            if (config) write(name + ".config", {*config});
-        }
+        if (const auto config = config_of(device)) write(name + ".config", {*config});
     }
 
     std::vector<ExtractedFile> files;

@@ -29,13 +29,14 @@ Json device_json(const DeviceIdentity& identity, const InspectedDevice& device) 
     const OrderedState state = order_state(device);
     std::uint64_t state_bytes = sum_of(device.main_state);
     for (const StatePacket* packet : state.buffers) state_bytes += packet->data.size();
+    const auto config = config_of(device);
     return Json{{"idstr", identity.idstr},
                 {"instance-id", identity.instance_id},
                 {"multifd", !device.packets.empty()},
                 {"packets", device.packets.size()},
                 {"state-bytes", state_bytes},
                 {"pre-copy-bytes", sum_of(device.pre_copy)},
-                {"config", device.main_config.has_value() || state.config != nullptr},
+                {"config-bytes", config ? Json(config->size()) : Json(nullptr)},
                 {"complete", state.complete}};
 }
 

@@ -82,11 +82,10 @@ class TextPrinter final : public InspectionPrinter {
             {"<device", "<path", "packets", "state", "config", "pre-copy", "<complete"});
         for (const auto& [identity, device] : inspection.devices) {
             const OrderedState state = order_state(device);
-            const std::uint64_t config = device.main_config        ? device.main_config->size()
-                                         : state.config != nullptr ? state.config->data.size()
-                                                                   : 0;
+            const auto config = config_of(device);
             table.add({to_string(identity), path_of(device), std::to_string(device.packets.size()),
-                       readable_bytes(state_bytes(device, state)), readable_bytes(config),
+                       readable_bytes(state_bytes(device, state)),
+                       config ? readable_bytes(config->size()) : "none",
                        readable_bytes(sum_of(device.pre_copy)), state.complete ? "yes" : "NO"});
         }
         return table.empty() ? "" : "devices:\n" + table.text();

@@ -89,6 +89,14 @@ OrderedState order_state(const InspectedDevice& device) {
     return state;
 }
 
+std::optional<std::span<const std::byte>> config_of(const InspectedDevice& device) {
+    if (device.main_config) return device.main_config;
+    const StatePacket* packet = order_state(device).config;
+    if (packet == nullptr) return std::nullopt;
+    const auto bytes = unwrap_config(packet->data);
+    return bytes ? std::optional(*bytes) : std::nullopt;
+}
+
 void add_unreadable(Inspection& result, const RecordedFile& file, std::uint64_t offset,
                     const ErrorCode& error) {
     Finding finding;

@@ -109,4 +109,8 @@ struct OrderedState {
 };
 OrderedState order_state(const InspectedDevice& device);
 
+/// The device's config state without its tokens, whichever way it came; empty when it did not, or
+/// lacks them.
+std::optional<std::span<const std::byte>> config_of(const InspectedDevice& device);
+
 }  // namespace multifd

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "channels/transport/address.hpp"
+#include "channels/wire/ids.hpp"
 #include "channels/wire/limits.hpp"
 #include "engine/cli/settings_file.hpp"
 #include "engine/session_record.hpp"
@@ -167,9 +169,16 @@ RunSettings settle(const Arguments& arguments) {
 
 std::vector<DeviceEntry> make_devices(const RunSettings& settings, Role role) {
     std::vector<DeviceEntry> entries;
+    std::set<DeviceIdentity> names;
     for (const DescribedDevice& device : settings.devices) {
         try {
-            entries.push_back(make_device(device.spec, role));
+            DeviceEntry entry = make_device(device.spec, role);
+            DeviceIdentity identity{entry.idstr, entry.instance_id};
+            if (!names.insert(identity).second) {
+                throw UsageError("a second device " + to_string(identity) +
+                                 ": give one of them another idstr or instance-id");
+            }
+            entries.push_back(std::move(entry));
         } catch (const UsageError& error) {
             throw UsageError(device.where + ": " + error.what());
         }
