@@ -1,7 +1,6 @@
 #include "engine/cli/progress_line.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "channels/wire/ids.hpp"
 #include "engine/cli/readable.hpp"
@@ -10,6 +9,7 @@ namespace multifd {
 namespace {
 
 constexpr std::chrono::seconds kRateSpan{2};
+constexpr int kMattersMost = 6;
 
 }  // namespace
 
@@ -38,33 +38,39 @@ double ProgressLine::rate_mbps(std::uint64_t bytes, Clock::time_point now) {
     return static_cast<double>(bytes - oldest.bytes) * 8.0 / 1e6 / span.count();
 }
 
+std::vector<ProgressLine::Part> ProgressLine::numbers(const Statistics& statistics,
+                                                      Clock::time_point now) {
+    std::vector<Part> parts{{readable_bytes(statistics.transferred), 5},
+                            {readable_rate(rate_mbps(statistics.transferred, now)), 4}};
+    if (statistics.remaining != 0) {
+        parts.push_back({readable_bytes(statistics.remaining) + " left", 3});
+    }
+    const std::string slowest = slowest_device(statistics);
+    if (!slowest.empty()) parts.push_back({"slowest " + slowest, 2});
+    return parts;
+}
+
 std::string ProgressLine::text(const Statistics& statistics, Clock::time_point now,
                                std::size_t width) {
-    const double rate = rate_mbps(statistics.transferred, now);
-    const std::string slowest = slowest_device(statistics);
-    const std::string session = statistics.session.substr(0, 8);
-    std::string remaining;
-    if (statistics.remaining != 0) remaining = readable_bytes(statistics.remaining) + " left";
-    struct Part {
-        std::string text;
-        int matters;  ///< The part with the smallest goes first when there is no room.
-    };
-    std::array parts{
-        Part{session, 1},
-        Part{std::string(to_string(statistics.status)), 6},
-        Part{readable_bytes(statistics.transferred), 5},
-        Part{readable_rate(rate), 4},
-        Part{remaining, 3},
-        Part{slowest.empty() ? "" : "slowest " + slowest, 2},
-    };
+    std::vector<Part> parts{{statistics.session.substr(0, 8), 1},
+                            {std::string(to_string(statistics.status)), kMattersMost}};
+    for (Part& part : numbers(statistics, now)) parts.push_back(std::move(part));
     for (int least = 1;; ++least) {
         std::string line;
         for (const Part& part : parts) {
             if (part.text.empty() || part.matters < least) continue;
             line += (line.empty() ? "" : "  ") + part.text;
         }
-        if (line.size() <= width || least == 6) return line.substr(0, width);
+        if (line.size() <= width || least == kMattersMost) return line.substr(0, width);
     }
+}
+
+std::string ProgressLine::log_text(const Statistics& statistics, Clock::time_point now) {
+    std::string line;
+    for (const Part& part : numbers(statistics, now)) {
+        line += (line.empty() ? "" : ", ") + part.text;
+    }
+    return line;
 }
 
 }  // namespace multifd

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <deque>
 #include <string>
+#include <vector>
 
 #include "multifd/report.hpp"
 
@@ -19,11 +20,19 @@ class ProgressLine {
     /// that of the last two seconds.
     std::string text(const Statistics& statistics, Clock::time_point now, std::size_t width);
 
+    /// The same for a log line, which says session and phase by itself.
+    std::string log_text(const Statistics& statistics, Clock::time_point now);
+
   private:
     struct Sample {
         Clock::time_point time;
         std::uint64_t bytes;
     };
+    struct Part {
+        std::string text;
+        int matters;  ///< The part with the smallest goes first when there is no room.
+    };
+    std::vector<Part> numbers(const Statistics& statistics, Clock::time_point now);
     double rate_mbps(std::uint64_t bytes, Clock::time_point now);
 
     std::deque<Sample> samples_;  ///< The last two seconds, and one before.

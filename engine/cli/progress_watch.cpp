@@ -7,7 +7,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kRepaint{200};
 constexpr std::chrono::seconds kLogEvery{10};
-constexpr std::size_t kLogWidth = 200;
 
 }  // namespace
 
@@ -47,7 +46,7 @@ void ProgressWatch::show(const Statistics& snapshot) {
     // A destination that waits for a source has nothing to say.
     if (snapshot.status == Status::none) return;
     const std::string phase(to_string(snapshot.status));
-    const std::string text = line_.text(snapshot, now, kLogWidth);
+    const std::string text = line_.log_text(snapshot, now);
     log_.line({LogLevel::info, snapshot.session, to_string(snapshot.role), phase, text});
 }
 
