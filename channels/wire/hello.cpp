@@ -27,7 +27,7 @@ constexpr std::string_view kHexDigits = "0123456789abcdef";
 std::string idstr_to_json(std::string_view idstr) {
     std::string text;
     for (const char character : idstr) {
-        const auto byte = static_cast<unsigned char>(character);
+        const unsigned byte = static_cast<unsigned char>(character);
         if (byte < 0x80) {
             text.push_back(character);
         } else {
@@ -42,13 +42,13 @@ std::string idstr_to_json(std::string_view idstr) {
 std::string idstr_of_json(std::string_view text) {
     std::string idstr;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
+        const unsigned byte = static_cast<unsigned char>(text[i]);
         if (byte < 0x80) {
             idstr.push_back(text[i]);
             continue;
         }
         if ((byte & 0xfcU) != 0xc0 || i + 1 == text.size()) return {};
-        const auto next = static_cast<unsigned char>(text[++i]);
+        const unsigned next = static_cast<unsigned char>(text[++i]);
         idstr.push_back(static_cast<char>((byte << 6U) | (next & 0x3fU)));
     }
     return idstr;

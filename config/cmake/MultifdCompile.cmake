@@ -36,6 +36,11 @@ function(multifd_target name)
     # Debian's libtbb is not instrumented; the plain twin of the queue stands in for it.
     target_compile_definitions(${name} PRIVATE MULTIFD_PLAIN_QUEUE)
   endif()
+  if(MULTIFD_BUILD_FUZZ)
+    # Coverage for the fuzzer; its main() is linked in tests/fuzz alone.
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer-no-link)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
 endfunction()
 
 # multifd_library(NAME SOURCES...) declares multifd_NAME with the alias multifd::NAME.

@@ -156,8 +156,9 @@ TEST_CASE("without the description a recording is read up to its first machine s
 
 TEST_CASE("a description that does not fit its stream leaves it unreadable", "[wire]") {
     const auto with_description = [](std::string_view json) {
-        Bytes stream = qemu_stream();
-        stream.resize(stream.size() - kQemuDescription.size() - 5);
+        const Bytes whole = qemu_stream();
+        const auto kept = std::span(whole).first(whole.size() - kQemuDescription.size() - 5);
+        Bytes stream(kept.begin(), kept.end());
         StreamWriter(stream).vmdescription(json);
         return stream;
     };
