@@ -113,17 +113,25 @@ std::optional<Gap> Reassembly::find_gap() const {
     });
     if (one_may_go_on) return std::nullopt;
     std::optional<Gap> gap;
-    bool packets_beyond = false;
+    Evidence strongest = Evidence::none;
     for (std::uint32_t i = 0; i < devices_.size(); ++i) {
         const Device& device = devices_[i];
         if (device.excluded || device.order.complete()) continue;
         if (device.order.next_claimed()) return std::nullopt;
-        const bool beyond = device.paused > 0 || device.order.held_count() > 0;
-        if (gap && (packets_beyond || !beyond)) continue;
+        const Evidence evidence = evidence_of_loss(device);
+        if (gap && evidence <= strongest) continue;
         gap = Gap{.device = DeviceId{i}, .idx = device.order.next_idx()};
-        packets_beyond = beyond;
+        strongest = evidence;
     }
     return gap;
+}
+
+// Several devices may miss their next packet, because it lies unread behind a paused one. If a
+// single packet was lost, the earliest unread packet in global order stands at the head of a
+// channel, and is inadmissible: so it is of the very device that lost one.
+Reassembly::Evidence Reassembly::evidence_of_loss(const Device& device) {
+    if (device.paused > 0) return Evidence::packet_paused;
+    return device.order.held_count() > 0 ? Evidence::packet_held : Evidence::none;
 }
 
 bool Reassembly::complete(DeviceId id) const {

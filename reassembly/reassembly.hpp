@@ -135,6 +135,10 @@ class Reassembly {
         bool excluded = false;
     };
 
+    /// How much speaks for it that a device's next packet was lost, not only unread.
+    enum class Evidence : std::uint8_t { none, packet_held, packet_paused };
+
+    [[nodiscard]] static Evidence evidence_of_loss(const Device& device);
     [[nodiscard]] ErrorCode judge(const Channel& channel, const Arrival& arrival) const;
     [[nodiscard]] bool paused_elsewhere(const Arrival& arrival) const;
     [[nodiscard]] bool fits(const Arrival& arrival) const;

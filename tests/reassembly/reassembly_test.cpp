@@ -266,6 +266,15 @@ TEST_CASE("a gap is found when every channel is paused or ended and nothing can 
     CHECK(feed.reassembly.find_gap() == Gap{.device = {1}, .idx = 0});
 }
 
+TEST_CASE("a gap is named of the device that a channel is paused on", "[reassembly]") {
+    Feed feed(kOneBuffer);
+    REQUIRE(feed.bring(0, data(0, 1)));  // its idx 0 lies unread on channel 1, behind this:
+    CHECK(feed.pauses(1, data(1, 1)));
+    feed.reassembly.channel_ended({0});
+    feed.reassembly.channel_ended({2});
+    CHECK(feed.reassembly.find_gap() == Gap{.device = {1}, .idx = 0});
+}
+
 TEST_CASE("packets that are received, receiving or admissible are no gap", "[reassembly]") {
     Feed feed(kOneBuffer);
     SECTION("received, the load thread is slow") {
