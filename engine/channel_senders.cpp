@@ -73,7 +73,7 @@ void ChannelSenders::send_all(ChannelId id) {
             error = connection.send(prologue, packet->data);
         }
         if (error) {
-            wiring_.fail({.code = error,
+            wiring_.fail({.code = Errc::channel_closed_early,
                           .detail = "sending failed: " + error.message(),
                           .device = identity,
                           .idx = packet->idx,
@@ -94,8 +94,9 @@ void ChannelSenders::end_channel(ChannelId id) {
     std::array<std::byte, kPacketPrefixBytes> mark;
     encode_channel_end(mark);
     if (const auto error = connection.send(mark)) {
-        wiring_.fail(
-            {.code = error, .detail = "sending failed: " + error.message(), .channel = id});
+        wiring_.fail({.code = Errc::channel_closed_early,
+                      .detail = "sending failed: " + error.message(),
+                      .channel = id});
         return;
     }
     counters_[id.value].bytes.add(mark.size());

@@ -57,7 +57,7 @@ bool DestinationSession::answer_ping(const Command& command) {
 
 Hello DestinationSession::make_hello() const {
     Hello hello;
-    hello.software = kSoftwareName;
+    hello.software = software_name();
     hello.channels = settings_.multifd_channels;
     // A packet that the whole memory limit cannot hold is none that we can take.
     hello.packet_bytes_max = std::min(settings_.packet_size_max, settings_.max_queued_bytes);

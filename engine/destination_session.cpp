@@ -62,9 +62,9 @@ bool DestinationSession::accept_source(ConnectionListener& listener) {
         return false;
     }
     main_ = std::move(*main);
-    began_ = Clock::now();
     {
         const std::scoped_lock lock(names_mutex_);
+        began_ = Clock::now();
         peer_ = main_.peer();
     }
     reader_.emplace(main_, static_cast<const SectionClassifier&>(*this),
@@ -84,8 +84,9 @@ CancelAnswer DestinationSession::cancel() noexcept {
         if (answer == CancelAnswer::requested) cancel_requested_ = true;
     }
     if (answer == CancelAnswer::accepted) {
+        const auto phase = std::string(to_string(status()));
         set_status(Status::cancelling);
-        fail({.code = Errc::cancelled, .detail = "cancelled here"});
+        fail({.code = Errc::cancelled, .detail = "cancelled here", .phase = phase});
     }
     will_.notify_all();
     return answer;

@@ -35,7 +35,7 @@ struct DeviceSlot {
     const DeviceTraits traits;
     CallWorker worker;
 
-    bool multifd = false;  ///< Agreed: its state takes the channels.
+    std::atomic<bool> multifd = false;  ///< Agreed: its state takes the channels.
     bool running = false;  ///< Source: it ran when the migration began. Destination: it is to run.
     DeviceState initial_state = DeviceState::stop;
     std::atomic<std::uint64_t> expected_bytes = 0;  ///< Of STOP_COPY and config, as estimated.

@@ -1,8 +1,13 @@
 // The printed names of the public enumerations.
+#include "engine/version.hpp"
 #include "multifd/device.hpp"
 #include "multifd/report.hpp"
 
 namespace multifd {
+
+std::string software_name() {
+    return "multifd " MULTIFD_VERSION;
+}
 
 std::string_view to_string(DeviceState state) noexcept {
     switch (state) {

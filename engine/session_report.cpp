@@ -41,13 +41,13 @@ Statistics MigrationSession::statistics() const {
     Statistics numbers;
     numbers.role = role_;
     numbers.status = status();
+    const auto now = Clock::now();
     {
         const std::scoped_lock lock(names_mutex_);
         numbers.session = session_text_;
         numbers.peer = peer_;
+        numbers.elapsed_ms = ms_between(began_, now);
     }
-    const auto now = Clock::now();
-    numbers.elapsed_ms = ms_between(began_, now);
     for (const auto& slot : devices_) {
         numbers.devices.push_back(device_report(*slot));
         const auto& device = numbers.devices.back();

@@ -15,7 +15,12 @@ constexpr std::string_view kDescription = R"({"page_size": 4096, "devices": []})
 }  // namespace
 
 void SourceSession::settle_ownership() {
-    if (!failed()) raise(SourceEvent::everything_sent);
+    if (!failed()) {
+        // From here on the destination may have everything. Towards QEMU that is the commit itself,
+        // so there the machine says when EOF is sent.
+        raise(SourceEvent::everything_sent);
+        if (!qemu_) send_end_of_stream();
+    }
     for (;;) {
         {
             const std::scoped_lock lock(ownership_mutex_);
@@ -63,7 +68,7 @@ void SourceSession::perform(SourceAction action) {
         case SourceAction::resume_devices:
             return resume_devices();
         case SourceAction::keep_stopped:
-            return refresh_states();
+            return keep_stopped();
         case SourceAction::report_completed:
             return conclude(Status::completed);
         case SourceAction::report_failed:
@@ -117,11 +122,13 @@ SourceEvent SourceSession::await_event() {
         // An ended return path says nothing new in doubt; the wait is then for the operator alone.
         const bool came = inbox_.wait(arrived, Clock::now() + common_.stall_timeout, ended_by);
         const auto mail = inbox_.mail();
-        if (owner_wanted && mail.running) return SourceEvent::running_received;
-        if (mail.refused && came) return SourceEvent::refused_received;
-        if (owner_wanted && mail.shut) {
-            return *mail.shut == 0 ? SourceEvent::running_received : SourceEvent::refused_received;
+        const bool runs = owner_wanted && (mail.running || (mail.shut && *mail.shut == 0));
+        if (runs) {
+            running_at_ = Clock::now();
+            return SourceEvent::running_received;
         }
+        if ((mail.refused && came) || (owner_wanted && mail.shut))
+            return SourceEvent::refused_received;
         if (loaded_wanted && mail.loaded) return SourceEvent::loaded_received;
         {
             const std::scoped_lock lock(ownership_mutex_);
@@ -250,6 +257,16 @@ void SourceSession::end_connections() {
     senders_->join();
 }
 
+// The state stays in the devices; STOP_COPY was only for reading it.
+void SourceSession::keep_stopped() {
+    refresh_states();
+    settle_devices(
+        "going to stop",
+        [](const DeviceSlot& slot) { return slot.seen_state == DeviceState::stop_copy; },
+        [](Device& device) { return device.set_state(DeviceState::stop); });
+    refresh_states();
+}
+
 // Back to where they were, in reverse: all stopped, then all P2P, then all running.
 void SourceSession::resume_devices() {
     settle_cause();
@@ -296,9 +313,8 @@ void SourceSession::resume_devices() {
 }
 
 void SourceSession::conclude(Status status) {
-    if (status == Status::completed) running_at_ = Clock::now();
     watching_.store(false, std::memory_order_relaxed);
-    if (status == Status::completed) refresh_states();
+    if (status == Status::completed) keep_stopped();
     const auto failure = first_failure_.get();
     if (status == Status::failed && failure &&
         (failure->code == Errc::cancelled || failure->code == Errc::cancelled_by_peer)) {
@@ -310,6 +326,11 @@ void SourceSession::conclude(Status status) {
     Report report;
     fill_report(report);
     report.status = status;
+    if (running_at_ && stopped_) {
+        const auto downtime =
+            std::chrono::ceil<std::chrono::milliseconds>(*running_at_ - stop_began_);
+        report.downtime_ms = static_cast<std::uint64_t>(downtime.count());
+    }
     SourceState state = SourceState::resumed;
     {
         const std::scoped_lock lock(ownership_mutex_);

@@ -47,10 +47,6 @@ bool SourceSession::connect_main() {
               .detail = "'" + settings_.to + "' is neither tcp:HOST:PORT nor unix:PATH"});
         return false;
     }
-    {
-        const std::scoped_lock lock(names_mutex_);
-        peer_ = settings_.to;
-    }
     auto connection = connect(*address, began_ + common_.connect_timeout, &interrupt_);
     if (!connection) {
         const auto error = connection.error();
@@ -90,7 +86,7 @@ bool SourceSession::agree_with_destination() {
 
 Hello SourceSession::make_hello() const {
     Hello hello;
-    hello.software = kSoftwareName;
+    hello.software = software_name();
     hello.channels = settings_.multifd_channels;
     hello.packet_bytes = settings_.packet_size;
     hello.verify = common_.verify;

@@ -21,7 +21,9 @@ SourceSession::SourceSession(SourceSettings settings, std::vector<DeviceEntry> d
       settings_(std::move(settings)),
       qemu_(settings_.peer == Peer::qemu),
       outgoing_(devices_.size()),
-      ownership_(settings_.peer) {}
+      ownership_(settings_.peer) {
+    peer_ = settings_.to;
+}
 
 Report SourceSession::run() {
     try {
@@ -94,8 +96,9 @@ CancelAnswer SourceSession::cancel() noexcept {
         if (answer == CancelAnswer::in_doubt) released_ = true;
     }
     if (answer == CancelAnswer::accepted) {
+        const auto phase = std::string(to_string(status()));
         set_status(Status::cancelling);
-        fail({.code = Errc::cancelled, .detail = "cancelled here"});
+        fail({.code = Errc::cancelled, .detail = "cancelled here", .phase = phase});
     }
     inbox_.wake();
     return answer;
@@ -118,11 +121,11 @@ void SourceSession::stop_data_plane() noexcept {
 
 bool SourceSession::must_move() const {
     switch (status()) {
-        case Status::setup:
         case Status::active:
         case Status::device:
             return true;
         case Status::none:
+        case Status::setup:  // Connecting and agreeing have deadlines of their own.
         case Status::pre_switchover:
         case Status::completed:
         case Status::failed:

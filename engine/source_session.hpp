@@ -90,6 +90,7 @@ class SourceSession final : public MigrationSession {
     bool tables_agree();
     void record(Decision decision);
     void end_connections();
+    void keep_stopped();
     void resume_devices();
     void conclude(Status status);
     void add_downtime_parts();

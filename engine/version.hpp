@@ -1,11 +1,11 @@
 // What this software calls itself.
 #pragma once
 
-#include <string_view>
+#include <string>
 
 namespace multifd {
 
-inline constexpr std::string_view kVersion = "0.1.0";
-inline constexpr std::string_view kSoftwareName = "multifd 0.1.0";
+/// "multifd 0.1.0"; the number is the build's.
+std::string software_name();
 
 }  // namespace multifd
