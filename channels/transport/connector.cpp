@@ -10,14 +10,18 @@
 #include "channels/transport/descriptor.hpp"
 #include "channels/transport/readiness.hpp"
 #include "channels/transport/resolver.hpp"
-#include "channels/transport/socket_address.hpp"
 #include "channels/transport/system_error.hpp"
+#include "channels/wire/assert.hpp"
 
 namespace multifd {
 namespace {
 
 /// How soon a UNIX listener whose backlog is full is asked again; the kernel gives no signal.
 constexpr std::chrono::milliseconds kBacklogRetry{10};
+
+ErrorCode as_connect_timeout(const ErrorCode& error) {
+    return error == Errc::phase_timeout ? ErrorCode(Errc::connect_timeout) : error;
+}
 
 ErrorCode await_room_in_backlog(Deadline deadline, const Interrupt* interrupt) {
     const Deadline retry = Clock::now() + kBacklogRetry;
@@ -61,18 +65,6 @@ Deadline share_of(Deadline deadline, std::size_t attempts_left) {
     return now + (deadline - now) / static_cast<Clock::rep>(attempts_left);
 }
 
-Result<Connection> try_each(const std::vector<SocketAddress>& targets, const std::string& peer,
-                            Deadline deadline, const Interrupt* interrupt) {
-    ErrorCode last = Errc::connect_failed;
-    for (std::size_t index = 0; index < targets.size(); ++index) {
-        auto made =
-            attempt(targets[index], peer, share_of(deadline, targets.size() - index), interrupt);
-        if (made || made.error() == Errc::cancelled) return made;
-        last = made.error();
-    }
-    return last;
-}
-
 Result<std::vector<SocketAddress>> targets_of(const Address& address, Deadline deadline,
                                               const Interrupt* interrupt) {
     if (address.family == Address::Family::tcp) {
@@ -88,10 +80,21 @@ Result<std::vector<SocketAddress>> targets_of(const Address& address, Deadline d
 
 Result<Connection> connect(const Address& address, Deadline deadline, const Interrupt* interrupt) {
     const auto targets = targets_of(address, deadline, interrupt);
-    Result<Connection> made = targets ? try_each(*targets, to_string(address), deadline, interrupt)
-                                      : Result<Connection>(targets.error());
-    if (!made && made.error() == Errc::phase_timeout) return ErrorCode(Errc::connect_timeout);
-    return made;
+    if (targets) return connect(*targets, to_string(address), deadline, interrupt);
+    return as_connect_timeout(targets.error());
+}
+
+Result<Connection> connect(const std::vector<SocketAddress>& targets, const std::string& peer,
+                           Deadline deadline, const Interrupt* interrupt) {
+    MULTIFD_ASSERT(!targets.empty());
+    ErrorCode last;
+    for (std::size_t index = 0; index < targets.size(); ++index) {
+        auto made =
+            attempt(targets[index], peer, share_of(deadline, targets.size() - index), interrupt);
+        if (made || made.error() == Errc::cancelled) return made;
+        last = made.error();
+    }
+    return as_connect_timeout(last);
 }
 
 }  // namespace multifd

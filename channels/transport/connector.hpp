@@ -1,10 +1,14 @@
 // connect: the source's way to a destination.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "channels/transport/address.hpp"
 #include "channels/transport/connection.hpp"
 #include "channels/transport/deadline.hpp"
 #include "channels/transport/interrupt.hpp"
+#include "channels/transport/socket_address.hpp"
 
 namespace multifd {
 
@@ -15,5 +19,9 @@ namespace multifd {
 /// Errors:  connect_timeout, cancelled, address_invalid (no host, port 0), or the system's code of
 ///          the last attempt (ECONNREFUSED, ENOENT, ENAMETOOLONG, a resolver error, ...).
 Result<Connection> connect(const Address& address, Deadline deadline, const Interrupt* interrupt);
+
+/// The same for addresses already known, of which there is at least one.
+Result<Connection> connect(const std::vector<SocketAddress>& targets, const std::string& peer,
+                           Deadline deadline, const Interrupt* interrupt);
 
 }  // namespace multifd

@@ -102,9 +102,11 @@ TEST_CASE("parked channels are limited in number", "[listener][qemu]") {
 
 TEST_CASE("parked channels are limited in time", "[listener][qemu]") {
     auto settings = qemu_settings();
-    settings.parked_timeout = 100ms;
+    settings.parked_timeout = 150ms;
     ListenerFixture host(settings);
     auto first = host.client(channel_bytes(kGuest, 0));
+    // The second one's time ends after the first one's.
+    CHECK(host.listener.accept_main(after(60ms), nullptr).error() == Errc::connect_timeout);
     auto second = host.client(channel_bytes(kGuest, 1));
     CHECK(is_refused(first));
     CHECK(is_refused(second));
@@ -132,7 +134,11 @@ TEST_CASE("a second main channel is refused while a door is open", "[listener][q
     // The next session may come when this one's door is closed.
     door.reset();
     auto next = host.client(main_bytes());
-    CHECK(host.listener.accept_main(soon(), nullptr).has_value());
+    auto accepted = host.listener.accept_main(soon(), nullptr);
+    REQUIRE(accepted.has_value());
+    Bytes bytes(main_bytes().size());
+    CHECK(accepted->receive_full(bytes).has_value());
+    CHECK(are_connected(next, *accepted));
 }
 
 TEST_CASE("a second door is turned away", "[listener][qemu]") {

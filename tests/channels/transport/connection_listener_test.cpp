@@ -94,7 +94,7 @@ TEST_CASE("a connection that has begun to say what it is costs no processor time
     REQUIRE(host.listener.accept_main(soon(), nullptr).has_value());
     const auto before = processor_time();
     CHECK(host.listener.accept_main(after(300ms), nullptr).has_error());
-    CHECK(processor_time() - before < 100ms);
+    CHECK(processor_time() - before < 15ms);
 }
 
 TEST_CASE("a stranger is refused with its reason, and the session goes on", "[listener]") {
@@ -295,11 +295,6 @@ TEST_CASE("a main channel that nobody accepts in time is refused", "[listener]")
 TEST_CASE("deadlines and interrupts end accept_main and collect", "[listener]") {
     ListenerFixture host;
     const auto door = host.listener.open_door(kSession, 1, true);
-    const auto begin = Clock::now();
-    CHECK(host.listener.accept_main(after(20ms), nullptr).error() == Errc::connect_timeout);
-    CHECK(door->collect(after(20ms), nullptr).error() == Errc::connect_timeout);
-    CHECK(Clock::now() - begin >= 40ms);
-
     Interrupt interrupt;
     std::optional<Result<Connection>> main;
     std::optional<Result<SessionDoor::Connections>> collected;
@@ -313,8 +308,15 @@ TEST_CASE("deadlines and interrupts end accept_main and collect", "[listener]") 
     CHECK(main->error() == Errc::cancelled);
     CHECK(collected->error() == Errc::cancelled);
 
-    // A waiter that has left takes no main channel with it.
+    const auto begin = Clock::now();
+    CHECK(host.listener.accept_main(after(20ms), nullptr).error() == Errc::connect_timeout);
+    CHECK(door->collect(after(20ms), nullptr).error() == Errc::connect_timeout);
+    CHECK(Clock::now() - begin >= 40ms);
+
+    // A waiter that has left takes no main channel with it, not even one that was there already.
     auto client = host.client(main_bytes());
+    auto unknown = host.client(pattern(64));
+    REQUIRE(is_refused(unknown));
     CHECK(host.listener.accept_main(soon(), &interrupt).error() == Errc::cancelled);
     CHECK(host.listener.accept_main(soon(), nullptr).has_value());
 }

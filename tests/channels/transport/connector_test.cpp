@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "channels/transport/listening_socket.hpp"
+#include "channels/transport/resolver.hpp"
 #include "channels/transport/system_error.hpp"
+#include "tests/channels/transport/full_listener.hpp"
 #include "tests/channels/transport/sockets.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -29,7 +31,6 @@ TEST_CASE("a connection is made to a name, to IPv4, to IPv6 and to a path", "[co
     };
     const auto sample = GENERATE(values<Case>({{"tcp:127.0.0.1:0", "127.0.0.1"},
                                                {"tcp:[::1]:0", "::1"},
-                                               // A name with an IPv6 address too, which refuses.
                                                {"tcp:127.0.0.1:0", "localhost"},
                                                {"tcp::0", "127.0.0.1"},
                                                {"tcp::0", "::1"},
@@ -85,28 +86,31 @@ TEST_CASE("a name that does not exist is an error that says so", "[connector]") 
     CHECK(made.error() != Errc::connect_timeout);
 }
 
-/// A listener that accepts nobody, and whose backlog is full.
-struct FullListener {
-    explicit FullListener(const std::string& path) {
-        Address address = *parse_address("unix:" + path);
-        listening.emplace(address);
-        ::listen(listening->fd(), 0);
-        while (true) {
-            auto made = connect(address, after(30ms), nullptr);
-            if (!made) break;
-            waiting.push_back(std::move(*made));
-        }
-    }
-    std::optional<ListeningSocket> listening;
-    std::vector<Connection> waiting;
-};
+TEST_CASE("of a name's addresses the first that answers is taken", "[connector]") {
+    const TemporaryFolder folder;
+    Address loopback;
+    loopback.host = "127.0.0.1";
+    const ListeningSocket answers(loopback);
+    const auto good = resolve("127.0.0.1", answers.local_address().port)->front();
+    const auto absent = unix_socket_address(folder / "absent").value();
+    const FullListener full(folder / "full");
+    const auto silent = unix_socket_address(folder / "full").value();
+
+    CHECK(connect({absent, good}, "peer", soon(), nullptr).value().peer() == "peer");
+    CHECK(connect({good, absent}, "peer", soon(), nullptr).has_value());
+    CHECK(connect({absent, absent}, "peer", soon(), nullptr).error() == system_error(ENOENT));
+    // The silent one uses up its own share of the time only.
+    CHECK(connect({silent, good}, "peer", after(2s), nullptr).has_value());
+    CHECK(connect({good, silent}, "peer", after(2s), nullptr).has_value());
+    CHECK(connect({silent, silent}, "peer", after(50ms), nullptr).error() == Errc::connect_timeout);
+}
 
 TEST_CASE("a full backlog is waited for, within the deadline and until the interrupt",
           "[connector]") {
     const TemporaryFolder folder;
     FullListener full(folder / "socket");
     REQUIRE_FALSE(full.waiting.empty());
-    const Address target = full.listening->local_address();
+    const Address target = full.listening.local_address();
 
     const auto begin = Clock::now();
     CHECK(connect(target, begin + 50ms, nullptr).error() == Errc::connect_timeout);
@@ -123,7 +127,7 @@ TEST_CASE("a full backlog is waited for, within the deadline and until the inter
     std::optional<Result<Connection>> second;
     WatchedThread patient([&] { second = connect(target, soon(), nullptr); });
     patient.await_sleep();
-    REQUIRE(full.listening->accept().has_value());
+    REQUIRE(full.listening.accept().has_value());
     patient.join();
     CHECK(second->has_value());
 }

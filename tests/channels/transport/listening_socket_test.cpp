@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "channels/transport/connector.hpp"
+#include "tests/channels/transport/full_listener.hpp"
 #include "tests/channels/transport/sockets.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -102,6 +103,14 @@ TEST_CASE("a dead listener's socket file is replaced, a live one's is not", "[li
     const ListeningSocket live(address);
     CHECK(failure_of(address) == std::errc::address_in_use);
     CHECK(connect(address, soon(), nullptr).has_value());
+}
+
+TEST_CASE("a live listener whose backlog is full is not taken for a dead one", "[listening]") {
+    const TemporaryFolder folder;
+    const FullListener full(folder / "socket");
+    REQUIRE_FALSE(full.waiting.empty());
+    CHECK(failure_of(full.listening.local_address()) == std::errc::address_in_use);
+    CHECK(std::filesystem::exists(folder / "socket"));
 }
 
 TEST_CASE("a file that is no socket is left alone", "[listening]") {

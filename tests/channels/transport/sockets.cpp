@@ -92,10 +92,13 @@ void WatchedThread::await_sleep() {
 }
 
 void WatchedThread::disturb() {
-    struct sigaction nothing {};
-    nothing.sa_handler = [](int) {};  // Without SA_RESTART: the call returns EINTR.
-    REQUIRE(::sigaction(SIGUSR1, &nothing, nullptr) == 0);
+    static std::atomic<unsigned> handled = 0;  // Publishes nothing but itself.
+    const unsigned before = handled;
+    struct sigaction counting {};
+    counting.sa_handler = [](int) { ++handled; };  // Without SA_RESTART: the call returns EINTR.
+    REQUIRE(::sigaction(SIGUSR1, &counting, nullptr) == 0);
     REQUIRE(::pthread_kill(thread_.native_handle(), SIGUSR1) == 0);
+    REQUIRE(eventually([&] { return handled != before; }));
 }
 
 void WatchedThread::join() {

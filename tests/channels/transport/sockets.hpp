@@ -60,7 +60,7 @@ class WatchedThread {
 
     /// Requires that it does so soon.
     void await_sleep();
-    /// Runs a handler that does nothing in it: its system call is interrupted.
+    /// Runs a handler in it that does next to nothing: its system call is interrupted.
     void disturb();
     void join();
 
