@@ -4,8 +4,8 @@
     transfer_perf.py --command build/perf/multifd [options]
 
 Runs every combination of --devices-as, --channels, --packet-size and --verify once per round, round
-after round (A B C A B C), and prints medians with the lowest and highest value, and each case's ratio to
-the first one, taken within each round. perf/README.md says how to read it.
+after round (A B C A B C), and prints medians with the lowest and highest value, and each case's
+ratio to the first one, taken within each round. perf/README.md says how to read it.
 """
 
 import argparse
@@ -131,7 +131,9 @@ def measured(options, folder, source_usage, destination_usage):
     source = json.loads((folder / "source.json").read_text(encoding="utf-8"))
     destination = json.loads((folder / "destination.json").read_text(encoding="utf-8"))
     if source["transferred"] < options.size or destination["transferred"] < options.size:
-        raise Failure(f"{source['transferred']} bytes left and {destination['transferred']} arrived")
+        raise Failure(f"{source['transferred']} bytes left, {destination['transferred']} arrived")
+    if source["downtime"] is None or not source["mbps"]:
+        raise Failure("the source's report has no downtime or no rate")
     source_cpu = source_usage.ru_utime + source_usage.ru_stime
     destination_cpu = destination_usage.ru_utime + destination_usage.ru_stime
     return Run(gb_per_s=source["mbps"] / 8000,
@@ -234,7 +236,7 @@ def measure(options):
     for key, value in about.items():
         print(f"{key}: {value}")
     with tempfile.TemporaryDirectory(prefix="multifd-perf-") as name:
-        run_once(cases[0], options, Path(name))  # warms the page cache and the processor; not counted
+        run_once(cases[0], options, Path(name))  # warms caches and processor; not counted
         for turn in range(options.rounds):
             for case in cases:
                 case.runs.append(run_once(case, options, Path(name)))

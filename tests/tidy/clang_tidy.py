@@ -3,8 +3,9 @@
 
     clang_tidy.py --build BUILD_FOLDER [--jobs N] FOLDER...
 
-A clean check is remembered in BUILD_FOLDER/clang-tidy under a hash of the rules, the compile command,
-the source and every project header it includes, so that only what has changed is checked again.
+A clean check is remembered in BUILD_FOLDER/clang-tidy under a hash of the rules, the compile
+command, the source and every project header it includes, so that only what has changed is checked
+again.
 """
 
 import argparse
@@ -70,7 +71,8 @@ def main():
     print(f"clang-tidy: {len(due)} of {len(wanted)} sources have changed since their last check")
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        for entry, status, output in pool.map(lambda one: check(command, arguments.build, one), due):
+        runs = pool.map(lambda entry: check(command, arguments.build, entry), due)
+        for entry, status, output in runs:
             if status == 0:
                 (stamps / hashes[entry["file"]]).touch()
             else:

@@ -219,7 +219,7 @@ def listed_sources(tree):
         if PurePosixPath(path).name != "CMakeLists.txt":
             continue
         folder = PurePosixPath(path).parent
-        for prefix, name in re.findall(r"(\$\{\w+\}/?)?([\w./-]+\.cpp)\b", tree.text(path)):
+        for prefix, name in re.findall(r"(\$\{\w+\}/?)?([\w./-]*\.cpp)\b", tree.text(path)):
             listed.add(os.path.normpath(folder / name))
             if prefix.endswith("/"):
                 listed.add(os.path.normpath(name))
@@ -237,7 +237,7 @@ def check_listed(tree):
 
 
 def check_tests(tree):
-    """A source is tested when its mirrored test exists, or a test of its folder includes its header."""
+    """A source is tested by its mirrored test, or by one beside it that includes its header."""
     known = set(tree.paths)
     included = {(str(PurePosixPath(path).parent), name) for path, text in tree.sources(".cpp")
                 if path.startswith("tests/") for _, _, name in includes(text)}

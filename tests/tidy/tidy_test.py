@@ -35,7 +35,7 @@ def long_function(lines):
 
 DEEP = "void f() { if (a) { for (;;) { while (b) { if (c) { g(); } } } } }\n"
 
-# Rule, path, and what is written there: appended where the file is part of the clean tree; None empties.
+# Rule, path, and what is appended to the file; None empties it.
 PLANTED = [
     ("layout", "utils/x.md", "# x\n"),
     ("direction", "channels/wire/bytes.hpp", '#include "engine/include/multifd/device.hpp"\n'),
@@ -118,8 +118,9 @@ class TidyTest(unittest.TestCase):
             self.assertEqual(tree.found(), [("tests/tidy/exceptions.py", "exception")])
 
     def test_a_source_listed_by_a_pattern_of_cmake_counts_as_listed(self):
-        with SmallTree({"tests/fuzz/hello_fuzz.cpp": "int x;\n",
-                        "tests/fuzz/CMakeLists.txt": "add_executable(x ${name}_fuzz.cpp)\n"}) as tree:
+        changes = {"tests/fuzz/hello_fuzz.cpp": "int x;\n",
+                   "tests/fuzz/CMakeLists.txt": "add_executable(x ${name}_fuzz.cpp)\n"}
+        with SmallTree(changes) as tree:
             self.assertEqual(tree.found(), [])
 
     @unittest.skipUnless(shutil.which("clang-format"), "clang-format is not installed")
