@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <cstdlib>
@@ -205,6 +206,7 @@ TEST_CASE("torn temporary files and foreign files are ignored", "[record]") {
     RecordStore store = prepared(folder.state());
     folder.put(".00112233445566778899aabbccddeeff.source.json.7.0.tmp", "{\"schema\": \"mult");
     folder.put("notes.txt", "hello");
+    folder.put(".hidden.json", "{}");
     REQUIRE_FALSE(store.write(record(Role::source, Decision::started)));
     CHECK(only_record(folder.state()).decision == Decision::started);
 }
@@ -267,6 +269,13 @@ TEST_CASE("links, folders and pipes are not read as records", "[record]") {
     REQUIRE(found.has_value());
     CHECK(found->records.empty());
     CHECK(found->damaged.size() == 3);
+    for (const auto& each : found->damaged) {
+        INFO(each.file);
+        CHECK_FALSE(each.problem.empty());
+        if (each.file == stem + ".destination.json") {
+            CHECK(each.problem == "it is not a regular file");
+        }
+    }
 }
 
 TEST_CASE("a damaged record cut at any byte never reads as a whole one", "[record]") {
@@ -341,6 +350,27 @@ TEST_CASE("many sessions write into one folder at once", "[record]") {
     CHECK(found->records.size() == kThreads * kSessions);
     for (const auto& each : found->records) CHECK(each.decision == Decision::commit_decided);
     CHECK(files_in(folder.state()) == kThreads * kSessions);
+}
+
+TEST_CASE("two attempts of one session do not tear each other's record", "[record]") {
+    // A guest's UUID names the session of a QEMU stream, so that attempts can share a name.
+    const Folder folder;
+    RecordStore maker = prepared(folder.state());
+    std::atomic<int> failures{0};  // Counts only.
+    {
+        std::vector<std::jthread> threads;
+        for (int thread = 0; thread < 4; ++thread) {
+            threads.emplace_back([&] {
+                RecordStore store(folder.state());
+                for (int round = 0; round < 25; ++round) {
+                    if (store.write(record(Role::source, Decision::started))) ++failures;
+                }
+            });
+        }
+    }
+    CHECK(failures == 0);
+    CHECK(only_record(folder.state()).decision == Decision::started);
+    CHECK(files_in(folder.state()) == 1);
 }
 
 TEST_CASE("the default folder follows XDG, and root has a system folder", "[record]") {

@@ -155,11 +155,23 @@ TEST_CASE("after Commit only Running or Refused end the doubt", "[ownership]") {
     }
 }
 
+TEST_CASE("nobody lets go of a source whose answer can still come", "[ownership]") {
+    auto source = committed();
+    CHECK(source.on(Event::release).empty());
+    CHECK(source.state() == State::committed);
+}
+
 TEST_CASE("an accepted cancel binds the source, a late one is told so", "[ownership]") {
     auto source = verifying();
     CHECK(source.ask_cancel() == CancelAnswer::accepted);
     CHECK(source.on(Event::verified_ok) == kAborts);
     CHECK(source.ask_cancel() == CancelAnswer::not_running);
+    SourceOwnership owning(Peer::multifd);
+    CHECK(owning.ask_cancel() == CancelAnswer::accepted);
+    CHECK(owning.on(Event::everything_sent) == kAborts);
+    auto awaiting = after(Peer::multifd, {Event::everything_sent});
+    CHECK(awaiting.ask_cancel() == CancelAnswer::accepted);
+    CHECK(awaiting.on(Event::loaded_received) == kAborts);
     CHECK(deciding().ask_cancel() == CancelAnswer::too_late);
     CHECK(committed().ask_cancel() == CancelAnswer::too_late);
 }
