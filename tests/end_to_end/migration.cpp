@@ -187,6 +187,8 @@ void check_source_kept(const Outcome& outcome, const std::string& prior_state) {
     }
     REQUIRE(outcome.destination.report.has_value());
     CHECK(outcome.destination.text("owner") != "destination");
+    // A device that never got any of the source's state may do what it did before.
+    if (outcome.destination.number("transferred") == 0) return;
     for (std::size_t i = 0; i < outcome.destination.report->size("devices"); ++i) {
         CHECK(outcome.destination.text("devices." + std::to_string(i) + ".final-state") !=
               "running");

@@ -120,7 +120,7 @@ TEST_CASE("a device that dirties its memory converges in pre-copy", "[end_to_end
     Plan plan;
     plan.device("memory,idstr=gpu0,size=64MiB,precopy=on,dirty-rate=5MiB,p2p=on")
         .device("memory,idstr=quiet,size=1MiB,precopy=off");
-    plan.source_options = words("--downtime-limit 300ms --switchover-ack on --multifd-channels 4");
+    plan.source_options = words("--downtime-limit 2ms --switchover-ack on --multifd-channels 4");
     const Outcome outcome = migrate(plan);
     check_completed(outcome);
     CHECK(outcome.source.number("devices.0.pre-copy-bytes") >= 64U << 20U);

@@ -39,7 +39,8 @@ std::optional<JsonReport> JsonReport::parse(std::string_view text) {
 }
 
 bool JsonReport::has(std::string_view path) const {
-    return document_->at(path) != nullptr;
+    const json* place = document_->at(path);
+    return place != nullptr && !place->is_null();
 }
 
 std::string JsonReport::text(std::string_view path) const {
