@@ -1,9 +1,10 @@
 // The bodies of sections; migration_stream.cpp has the records around them.
+#include "channels/wire/migration_stream.hpp"
+
 #include <algorithm>
 #include <array>
 
 #include "channels/wire/big_endian.hpp"
-#include "channels/wire/migration_stream.hpp"
 #include "channels/wire/ram_section.hpp"
 
 namespace multifd {

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "channels/wire/assert.hpp"
+#include "channels/wire/migration_stream_writer.hpp"
 #include "tests/channels/wire/wire_fixture.hpp"
 
 using namespace multifd;

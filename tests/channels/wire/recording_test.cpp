@@ -162,13 +162,14 @@ TEST_CASE("a description that does not fit its stream leaves it unreadable", "[w
         StreamWriter(stream).vmdescription(json);
         return stream;
     };
-    const std::string json = GENERATE(
-        as<std::string>{}, "{}", "{", "{\"devices\":{}}", "{\"devices\":[1]}",
-        R"({"devices":[{"name":"other","vmsd_name":"x"}]})",
-        R"({"devices":[{"name":"timer","vmsd_name":"x","fields":[{"size":-1}]}]})",
-        R"({"devices":[{"name":"timer","vmsd_name":"x","fields":[1]}]})",
-        R"({"devices":[{"name":"timer","vmsd_name":"x","fields":[{"size":9000000000000000000,"array_len":9000000000000000000}]}]})",
-        R"({"devices":[{"name":"timer","vmsd_name":"x","subsections":[{}]}]})");
+    const std::string json =
+        GENERATE(as<std::string>{}, "{}", "{", "{\"devices\":{}}", "{\"devices\":[1]}",
+                 R"({"devices":[{"name":"other","vmsd_name":"x"}]})",
+                 R"({"devices":[{"name":"timer","vmsd_name":"x","fields":[{"size":-1}]}]})",
+                 R"({"devices":[{"name":"timer","vmsd_name":"x","fields":[1]}]})",
+                 R"({"devices":[{"name":"timer","vmsd_name":"x","fields":[)"
+                 R"({"size":9000000000000000000,"array_len":9000000000000000000}]}]})",
+                 R"({"devices":[{"name":"timer","vmsd_name":"x","subsections":[{}]}]})");
     CAPTURE(json);
     CHECK(read_main(with_description(json)).end == "recording_unreadable");
     std::string nested = "{\"devices\":";
