@@ -151,6 +151,14 @@ TEST_CASE("64 KiB of nesting is refused without being descended into", "[wire]")
     std::string text = "{\"protocol\":1,\"devices\":";
     while (text.size() + open.size() <= limits::kHelloBytesMax) text += open;
     CHECK(outcome(decode_text(text)) == "hello_malformed");
+    // Well-formed JSON too, and in a key that is ignored.
+    const std::string deep(30'000, '[');
+    const std::string closed(30'000, ']');
+    CHECK(outcome(decode_text(R"({"protocol":1,"devices":[],"x":)" + deep + closed + "}")) ==
+          "hello_malformed");
+    CHECK(outcome(decode_text(R"({"protocol":1,"devices":[],"x":[[[[[[[]]]]]]]})")) == "ok");
+    CHECK(outcome(decode_text(R"({"protocol":1,"devices":[],"x":[[[[[[[[]]]]]]]]})")) ==
+          "hello_malformed");
     // Brackets in a string are text.
     CHECK(outcome(decode_text(R"({"protocol":1,"devices":[],"x":"[[[[[[[[[[\"[[[["})")) == "ok");
 }
