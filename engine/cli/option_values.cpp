@@ -45,7 +45,7 @@ std::string_view to_string(LogChoice choice) noexcept {
     return kLogLevels[static_cast<std::size_t>(choice)];
 }
 
-std::string read_text(std::string_view text) {
+std::string read_not_empty(std::string_view text) {
     if (text.empty()) throw UsageError("is empty");
     return std::string(text);
 }

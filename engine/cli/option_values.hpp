@@ -18,7 +18,7 @@ std::string_view to_string(LogChoice choice) noexcept;
 
 // Each throws UsageError whose text goes on after the option and its value: "is not a size: ...".
 
-std::string read_text(std::string_view text);  ///< Anything but nothing.
+std::string read_not_empty(std::string_view text);  ///< Anything but nothing.
 std::string read_address(std::string_view text);
 std::string read_machine(std::string_view text);  ///< At most 255 bytes.
 bool read_on_off(std::string_view text);

@@ -108,12 +108,12 @@ std::vector<EffectiveSetting> effective(Subcommand subcommand, const RunSettings
 void apply_file(const std::string& path, Subcommand subcommand, RunSettings& settings,
                 Origins& origins) {
     SettingsFile file = read_settings_file(path, subcommand);
-    for (const FileOption& entry : file.options) {
+    for (const ConfiguredOption& entry : file.options) {
         apply(settings.command, *entry.option, entry.value,
               entry.where + ": " + std::string(entry.option->name));
         origins[entry.option] = SettingOrigin::config_file;
     }
-    for (FileDevice& device : file.devices) {
+    for (ConfiguredDevice& device : file.devices) {
         settings.devices.push_back({std::move(device.spec), std::move(device.where)});
         origins[find_option(subcommand, "device")] = SettingOrigin::config_file;
     }

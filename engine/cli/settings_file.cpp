@@ -25,8 +25,8 @@ std::string text_of(const toml::node& node, const std::string& where, std::strin
                      " is neither text, a whole number nor a boolean");
 }
 
-FileDevice read_device(const std::string& path, const toml::node& node) {
-    FileDevice device;
+ConfiguredDevice read_device(const std::string& path, const toml::node& node) {
+    ConfiguredDevice device;
     device.where = place(path, node.source());
     const toml::table* table = node.as_table();
     if (table == nullptr)
@@ -52,8 +52,8 @@ void read_devices(const std::string& path, const toml::node& node, SettingsFile&
     for (const toml::node& table : *tables) file.devices.push_back(read_device(path, table));
 }
 
-FileOption read_option(const std::string& path, Subcommand subcommand, std::string_view key,
-                       const toml::node& value) {
+ConfiguredOption read_option(const std::string& path, Subcommand subcommand, std::string_view key,
+                             const toml::node& value) {
     const std::string where = place(path, value.source());
     const CommandOption* option = find_option(subcommand, key);
     if (option == nullptr) throw UsageError(where + ": " + unknown_option_message(subcommand, key));

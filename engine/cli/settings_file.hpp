@@ -9,20 +9,20 @@
 
 namespace multifd {
 
-struct FileOption {
+struct ConfiguredOption {
     const CommandOption* option = nullptr;
     std::string value;  ///< As it would stand on the command line.
     std::string where;  ///< "source.toml:12", for messages.
 };
 
-struct FileDevice {
+struct ConfiguredDevice {
     DeviceSpec spec;
     std::string where;
 };
 
 struct SettingsFile {
-    std::vector<FileOption> options;
-    std::vector<FileDevice> devices;
+    std::vector<ConfiguredOption> options;
+    std::vector<ConfiguredDevice> devices;
 };
 
 /// Reads `path` for `subcommand`. Top-level keys are the long names of the options that may stand
