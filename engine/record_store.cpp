@@ -83,7 +83,7 @@ Result<> RecordStore::prepare() {
 }
 
 ErrorCode RecordStore::write(const SessionRecord& record) {
-    if (folder_.empty()) return {};
+    if (folder_.empty() || record.session.empty()) return {};
     MULTIFD_ASSERT(session_name_valid(record.session));
     SessionRecord stamped = record;
     stamped.time = utc_now();

@@ -46,7 +46,8 @@ class RecordStore {
 
     /// Makes the folder (mode 0700, its parents too) and proves that it can be written.
     Result<> prepare();
-    /// On success the record is durable: it survives a crash of the host.
+    /// On success the record is durable: it survives a crash of the host. Before the ends have
+    /// agreed on a session there is nothing that a record could tell: an empty one writes nothing.
     ErrorCode write(const SessionRecord& record);
     /// One line about the last failure: what, which file, the system's words.
     [[nodiscard]] const std::string& problem() const noexcept { return problem_; }

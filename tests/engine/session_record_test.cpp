@@ -140,10 +140,16 @@ TEST_CASE("every decision has a name that reads back", "[record]") {
     CHECK_FALSE(decision_of_name("owned"));
 }
 
-TEST_CASE("an empty folder name keeps no records", "[record]") {
-    RecordStore store("");
-    CHECK(store.prepare().has_value());
-    CHECK_FALSE(store.write(record(Role::source, Decision::started)));
+TEST_CASE("without a folder, or before there is a session, nothing is recorded", "[record]") {
+    RecordStore none("");
+    CHECK(none.prepare().has_value());
+    CHECK_FALSE(none.write(record(Role::source, Decision::started)));
+    const Folder folder;
+    RecordStore store = prepared(folder.state());
+    SessionRecord early = record(Role::source, Decision::resumed);
+    early.session.clear();
+    CHECK_FALSE(store.write(early));
+    CHECK(files_in(folder.state()) == 0);
 }
 
 TEST_CASE("a folder that cannot be made or written is found at start-up", "[record]") {
