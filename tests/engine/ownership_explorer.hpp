@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "ownership_world.hpp"
+#include "tests/engine/ownership_world.hpp"
 
 namespace multifd::model {
 

@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 #include <iostream>
 
-#include "ownership_explorer.hpp"
+#include "tests/engine/ownership_explorer.hpp"
 
 namespace multifd::model {
 namespace {
