@@ -88,6 +88,8 @@ TEST_CASE("a destination outlives its killed source, and knows whether it owns",
         check_unknown_owner(end);
     } else {
         check_peer_lost(end);
+        // A device that never got any of the source's state may do what it did before.
+        if (end.number("transferred") == 0) return;
         CHECK(end.text("devices.0.final-state") != "running");
         CHECK(end.text("devices.1.final-state") != "running");
     }

@@ -136,10 +136,39 @@ TEST_CASE("a doubled packet is named, with its device", "[end_to_end]") {
     CHECK(outcome.destination.number("error.idx") == idx);
 }
 
-TEST_CASE("a doubled config state is refused", "[end_to_end]") {
-    Plan plan = small_plan(2);
-    plan.relay = spoil(kConfigIdx, [](Bytes bytes) { return std::vector<Bytes>{bytes, bytes}; });
-    check_found_by_destination(migrate(plan), "config_duplicate", kProtocol);
+TEST_CASE("packets that contradict the config state are refused", "[end_to_end]") {
+    struct Case {
+        const char* code;
+        std::uint32_t idx;    ///< Of what follows the config state.
+        std::uint32_t flags;  ///< Its packet flags.
+    };
+    const auto second = GENERATE(values<Case>({{"idx_duplicate", kConfigIdx, 1},
+                                               {"config_duplicate", kConfigIdx + 1, 1},
+                                               {"data_after_config", kConfigIdx + 1, 0}}));
+    CAPTURE(second.code);
+    Plan plan = small_plan(1);
+    plan.relay = spoil(kConfigIdx, [second](Bytes bytes) {
+        Bytes other = bytes;
+        other.at(kRelayedIdxOffset + 3) = static_cast<std::byte>(second.idx);
+        other.at(kRelayedFlagsOffset + 3) = static_cast<std::byte>(second.flags);
+        return std::vector<Bytes>{bytes, other};
+    });
+    check_found_by_destination(migrate(plan), second.code, kProtocol);
+}
+
+TEST_CASE("a config state below what has come is refused", "[end_to_end]") {
+    Plan plan = small_plan(1);
+    constexpr std::uint32_t kLost = 20;
+    RelayRules rules;
+    rules.packet = [](RelayedPacket&& packet) {
+        std::vector<Bytes> passed;
+        if (packet.idx == kLost) return passed;
+        if (packet.config) packet.bytes.at(kRelayedIdxOffset + 3) = std::byte{kLost};
+        passed.push_back(std::move(packet.bytes));
+        return passed;
+    };
+    plan.relay = std::move(rules);
+    check_found_by_destination(migrate(plan), "config_below_received", kProtocol);
 }
 
 TEST_CASE("a damaged byte of state is never run, with or without verification", "[end_to_end]") {
@@ -206,7 +235,7 @@ TEST_CASE("a network that goes silent never hangs either end", "[end_to_end]") {
         bool destination_in_doubt;
         bool source_in_doubt;
     };
-    const auto when = GENERATE(values<Case>({{"connected main", false, false},
+    const auto when = GENERATE(values<Case>({{"main command 2", false, false},
                                              {"main hello", false, false},
                                              {"connected channel 1", false, false},
                                              {"packet 0", false, false},

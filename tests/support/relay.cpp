@@ -287,13 +287,16 @@ bool Relay::send(const Socket& socket, std::span<const std::byte> bytes) {
 
 /// 0 when the connection is over, however that came.
 std::size_t Relay::receive(const Socket& socket, std::span<std::byte> target) {
+    const std::size_t size = socket.receive(target);
+    // Who is silent does not tell either that the connection is over.
     wait_while_silent();
-    return socket.receive(target);
+    return size;
 }
 
 bool Relay::receive_full(const Socket& socket, std::span<std::byte> target) {
+    const bool full = socket.receive_full(target);
     wait_while_silent();
-    return socket.receive_full(target);
+    return full;
 }
 
 void Relay::wait_while_silent() {

@@ -35,6 +35,8 @@ struct RelayedPacket {
 /// Where things stand in a device-state packet, for who wants to spoil it.
 inline constexpr std::size_t kRelayedVersionOffset = 4;
 inline constexpr std::size_t kRelayedStateVersionOffset = 276;
+inline constexpr std::size_t kRelayedIdxOffset = 280;
+inline constexpr std::size_t kRelayedFlagsOffset = 284;
 inline constexpr std::size_t kRelayedDataOffset = 288;
 
 /// A whole message, just before it is passed on.
