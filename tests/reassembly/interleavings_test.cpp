@@ -12,11 +12,15 @@ namespace {
 constexpr std::size_t kFits = 1;
 constexpr std::size_t kLargerThanABuffer = 2;
 
-// Sanitizers make each of some million states ten times as slow.
+// Packets of each device, config states included. Sanitizers make each of some million states ten
+// times as slow.
+using Counts = std::vector<std::uint32_t>;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-const std::vector<std::uint32_t> kPackets{3, 2};
+const Counts kMany{3, 2};
+const Counts kSome{2, 2};
 #else
-const std::vector<std::uint32_t> kPackets{4, 3};
+const Counts kMany{4, 3};
+const Counts kSome{3, 3};
 #endif
 
 Factory product(const Case& limits) {
@@ -27,8 +31,8 @@ Factory model(Rule rule, const Case& limits) {
     return [rule, limits] { return std::make_unique<ModelDestination>(rule, limits); };
 }
 
-Findings explore_all(const std::vector<std::uint32_t>& packets, std::size_t config_bytes,
-                     const Case& limits, const Factory& factory) {
+Findings explore_all(const Counts& packets, std::size_t config_bytes, const Case& limits,
+                     const Factory& factory) {
     Findings all;
     for_each_order(packets, config_bytes, [&](const Channels& channels) {
         all += explore(channels, limits.devices, factory);
@@ -44,7 +48,7 @@ void check_right(const Findings& found, const Case& limits) {
     CHECK(found.gaps == 0);
     CHECK(found.false_gaps == 0);
     CHECK(found.refusals == 0);
-    CHECK(found.held_max == limits.buffers + 1);
+    CHECK(found.held_max <= limits.buffers + 1);
 }
 
 // Counted by hand: before, receiving, received, loaded, and the last two with the channel at its
@@ -63,18 +67,19 @@ TEST_CASE("no interleaving of a right sender deadlocks or exceeds the budget by 
     const std::uint32_t buffers = GENERATE(1U, 2U, 3U);
     SECTION("some packets and a config state of each device") {
         const Case limits{.buffers = buffers};
-        check_right(explore_all(kPackets, kFits, limits, product(limits)), limits);
+        const Findings found = explore_all(kMany, kFits, limits, product(limits));
+        check_right(found, limits);
+        CHECK(found.held_max == limits.buffers + 1);  // the exception is used
     }
     SECTION("config states larger than a buffer") {
         const Case limits{.buffers = buffers};
-        check_right(explore_all({3, 3}, kLargerThanABuffer, limits, product(limits)), limits);
+        check_right(explore_all(kSome, kLargerThanABuffer, limits, product(limits)), limits);
     }
     SECTION("windows smaller than the spread") {
         const std::uint32_t window = GENERATE(1U, 2U);
         const Case limits{.buffers = buffers, .window = window};
-        const Findings found = explore_all({4, 2}, kFits, limits, product(limits));
-        CHECK(found.deadlocks + found.gaps + found.refusals + found.false_gaps == 0);
-        CHECK(found.held_max <= buffers + 1);
+        const Findings found = explore_all({3, 2}, kFits, limits, product(limits));
+        check_right(found, limits);
     }
     SECTION("one device over both channels") {
         const Case limits{.devices = 1, .buffers = buffers};
@@ -84,9 +89,9 @@ TEST_CASE("no interleaving of a right sender deadlocks or exceeds the budget by 
 
 TEST_CASE("the model under the right rule goes through the product's states", "[interleavings]") {
     const Case limits{.buffers = GENERATE(1U, 2U)};
-    const auto found = explore_all({3, 3}, kFits, limits, product(limits));
+    const auto found = explore_all(kSome, kFits, limits, product(limits));
     const auto modelled =
-        explore_all({3, 3}, kFits, limits, model(Rule::next_to_write_with_token, limits));
+        explore_all(kSome, kFits, limits, model(Rule::next_to_write_with_token, limits));
     CHECK(modelled.states == found.states);
     CHECK(modelled.deadlocks == 0);
     CHECK(modelled.held_max == found.held_max);
@@ -95,17 +100,17 @@ TEST_CASE("the model under the right rule goes through the product's states", "[
 TEST_CASE("wrong rules are found out by the same exploration", "[interleavings]") {
     SECTION("a budget without an exception deadlocks at two channels") {
         const Case limits{.buffers = GENERATE(1U, 2U)};
-        CHECK(explore_all({3, 3}, kFits, limits, model(Rule::budget_alone, limits)).deadlocks > 0);
+        CHECK(explore_all(kSome, kFits, limits, model(Rule::budget_alone, limits)).deadlocks > 0);
     }
     SECTION("admitting the lowest idx not yet received piles up the whole state") {
         const Case limits{.buffers = 1};
         const auto rule = model(Rule::lowest_not_received, limits);
-        CHECK(explore_all({3, 3}, kFits, limits, rule).held_max == 6);
+        CHECK(explore_all(kSome, kFits, limits, rule).held_max == kSome[0] + kSome[1]);
     }
     SECTION("an exception for each device exceeds the bound") {
         const Case limits{.buffers = 1};
         const auto rule = model(Rule::next_to_write_each, limits);
-        CHECK(explore_all({3, 3}, kFits, limits, rule).held_max > limits.buffers + 1);
+        CHECK(explore_all(kSome, kFits, limits, rule).held_max > limits.buffers + 1);
     }
 }
 
