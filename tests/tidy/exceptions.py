@@ -3,6 +3,54 @@
 # Error codes that no test produces: none.
 UNTESTED_ERROR_CODES = set()
 
-# Sources whose test does not stand at tests/<same path>_test.cpp: the test, and why.
-TESTED_ELSEWHERE = {
-}
+# Sources whose test neither stands at tests/<same path>_test.cpp nor includes their header there:
+# the test that sees their mistakes, why it is that one, and the sources.
+_GROUPS = [
+    ("tests/channels/transport/connection_listener_test.cpp",
+     "parts of the listener, seen through it over real sockets",
+     ["channels/transport/connection_router.cpp", "channels/transport/newcomer.cpp",
+      "channels/transport/session_door.cpp"]),
+    ("tests/channels/transport/connection_test.cpp",
+     "what a connection waits with, seen through it",
+     ["channels/transport/interrupt.cpp", "channels/transport/readiness.cpp",
+      "channels/transport/socket_address.cpp"]),
+    ("tests/channels/transport/connection_listener_test.cpp",
+     "Asio itself, compiled once",
+     ["channels/transport/asio_implementation.cpp"]),
+    ("tests/engine/sessions/migration_test.cpp",
+     "parts of a session: both ends in one process, over real sockets",
+     ["engine/channel_receivers.cpp", "engine/channel_senders.cpp", "engine/control_thread.cpp",
+      "engine/convergence.cpp", "engine/destination_commit.cpp",
+      "engine/destination_connect.cpp", "engine/destination_session.cpp",
+      "engine/destination_stream.cpp", "engine/inbound_packets.cpp",
+      "engine/main_channel_reader.cpp", "engine/main_channel_writer.cpp",
+      "engine/migration_session.cpp", "engine/return_path_inbox.cpp",
+      "engine/session_report.cpp", "engine/source_connect.cpp", "engine/source_pre_copy.cpp",
+      "engine/source_session.cpp", "engine/transfer_digest.cpp", "engine/names.cpp"]),
+    ("tests/engine/sessions/failure_test.cpp",
+     "what a session does with foreign calls that fail, and how it says so",
+     ["engine/call_worker.cpp", "engine/failure.cpp", "engine/settings_check.cpp"]),
+    ("tests/engine/sessions/host_test.cpp",
+     "the defaults of Host",
+     ["engine/host.cpp"]),
+    ("tests/engine/devices/memory_device_test.cpp",
+     "parts of the memory device, seen through its calls",
+     ["engine/devices/held_memory.cpp", "engine/devices/memory_content.cpp",
+      "engine/devices/memory_load.cpp", "engine/devices/memory_records.cpp",
+      "engine/devices/memory_save.cpp"]),
+    ("tests/engine/devices/file_device_test.cpp",
+     "how a file device writes, seen through its calls",
+     ["engine/devices/atomic_file.cpp"]),
+    ("tests/end_to_end/inspect_test.cpp",
+     "what inspect prints and extracts, by the command itself, against an independent reading",
+     ["engine/cli/inspect.cpp", "engine/cli/inspect_channels.cpp",
+      "engine/cli/inspect_extract.cpp", "engine/cli/inspect_main_channel.cpp"]),
+    ("tests/end_to_end/command_test.cpp",
+     "subcommands and what they print, by the command itself",
+     ["engine/cli/child_process.cpp", "engine/cli/command_options.cpp", "engine/cli/demo.cpp",
+      "engine/cli/effective_setting.cpp", "engine/cli/progress_line.cpp",
+      "engine/cli/receive.cpp", "engine/cli/settings_file.cpp", "engine/cli/text_table.cpp"]),
+]
+
+TESTED_ELSEWHERE = {source: (test, reason) for test, reason, sources in _GROUPS
+                    for source in sources}
