@@ -1,0 +1,206 @@
+// The inspection of recordings made here, each with one thing wrong, and of QEMU's.
+#include "engine/cli/inspection.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+#include "channels/wire/hello.hpp"
+#include "engine/cli/recording_files.hpp"
+#include "tests/engine/cli/recording_fixture.hpp"
+
+namespace multifd {
+namespace {
+
+using namespace recorded;
+
+std::vector<std::string> codes(const Inspection& inspection) {
+    std::vector<std::string> found;
+    for (const Finding& finding : inspection.findings) {
+        found.push_back(std::string(to_string(finding.severity)) + " " + finding.code);
+    }
+    return found;
+}
+
+using Codes = std::vector<std::string>;
+
+std::vector<std::string> captures() {
+    std::vector<std::string> folders;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(MULTIFD_SOURCE_FOLDER "/tests/captures")) {
+        if (entry.is_directory()) folders.push_back(entry.path());
+    }
+    std::ranges::sort(folders);
+    return folders;
+}
+
+}  // namespace
+
+TEST_CASE("in a good recording nothing is amiss", "[cli]") {
+    const std::vector<Bytes> recording{main_channel("", "early"), return_path(),
+                                       good_channel().bytes};
+    const Inspection inspection = inspect(recording);
+    CHECK(codes(inspection).empty());
+    REQUIRE(inspection.devices.size() == 1);
+    const InspectedDevice& device = inspection.devices.begin()->second;
+    CHECK(device.packets.size() == 3);
+    CHECK(device.ended);
+    const OrderedState state = order_state(device);
+    CHECK(state.complete);
+    CHECK(state.buffers.size() == 2);
+    REQUIRE(inspection.channels.size() == 1);
+    CHECK(inspection.channels.front().device_packets == 3);
+}
+
+TEST_CASE("each thing wrong with a device's packets has its finding", "[cli]") {
+    struct Case {
+        const char* name;
+        ChannelRecording channel;
+        Codes expected;
+    };
+    const std::vector<Case> cases{
+        {"gap", ChannelRecording().state(0, "a").state(3, "b").config(4, "c"), {"error idx_gap"}},
+        {"first missing", ChannelRecording().state(1, "a").config(2, "c"), {"error idx_gap"}},
+        {"twice the same",
+         ChannelRecording().state(0, "a").state(0, "a").config(1, "c"),
+         {"information out_of_order", "error idx_duplicate"}},
+        {"config below",
+         ChannelRecording().state(0, "a").config(1, "c").state(2, "b"),
+         {"error config_below_received"}},
+        {"two configs",
+         ChannelRecording().state(0, "a").config(1, "c").config(2, "c"),
+         {"error config_duplicate"}},
+        {"no config", ChannelRecording().state(0, "a").state(1, "b"), {"error config_missing"}},
+        {"config without tokens",
+         ChannelRecording().state(0, "a").add(kGpu, 1, true, Bytes(16)),
+         {"error config_malformed"}},
+        {"out of order",
+         ChannelRecording().state(1, "b").state(0, "a").config(2, "c"),
+         {"information out_of_order"}},
+        {"config alone", ChannelRecording().config(0, "c"), {}},
+    };
+    for (const Case& given : cases) {
+        CAPTURE(given.name);
+        CHECK(codes(inspect({given.channel.bytes})) == given.expected);
+    }
+}
+
+TEST_CASE("a gap names what is missing, a repetition whether the data is the same", "[cli]") {
+    const Bytes gaps =
+        ChannelRecording().state(1, "a").state(4, "b").state(5, "b").config(7, "c").bytes;
+    CHECK(inspect({gaps}).findings.at(0).message == "4 idx missing: 0, 2 to 3, 6");
+    const Bytes twice = ChannelRecording().state(0, "a").state(0, "b").config(1, "c").bytes;
+    CHECK(inspect({twice}).findings.at(1).message == "idx 0 came twice, with different data");
+}
+
+TEST_CASE("each thing wrong with files and channels has its finding", "[cli]") {
+    const Bytes good = good_channel().bytes;
+    SECTION("truncated") {
+        const Bytes cut(good.begin(), good.end() - 1);
+        const Inspection inspection = inspect({cut});
+        CHECK(codes(inspection) == Codes{"error channel_closed_early", "error config_missing"});
+        CHECK(inspection.findings.front().offset.has_value());
+        CHECK(inspection.findings.front().file == "file-0");
+    }
+    SECTION("unknown bytes") {
+        CHECK(codes(inspect({Bytes(100, std::byte{0x5a})})) == Codes{"error recording_unreadable"});
+    }
+    SECTION("unknown bytes behind good ones") {
+        Bytes longer = good;
+        longer.insert(longer.end(), 100, std::byte{0x5a});
+        const Inspection inspection = inspect({longer});
+        CHECK(codes(inspection) == Codes{"error packet_magic_wrong"});
+        CHECK(inspection.findings.front().offset == good.size());
+        CHECK_THAT(inspection.findings.front().message, Catch::Contains("100 bytes"));
+    }
+    SECTION("an empty file is nothing") {
+        CHECK(codes(inspect({Bytes{}})).empty());
+    }
+    SECTION("a channel twice") {
+        CHECK(codes(inspect({ChannelRecording(3).bytes, ChannelRecording(3).bytes})) ==
+              Codes{"error channel_duplicate"});
+    }
+    SECTION("two sessions") {
+        CHECK(codes(inspect({ChannelRecording(0, std::byte{1}).bytes,
+                             ChannelRecording(1, std::byte{2}).bytes})) ==
+              Codes{"error session_unknown"});
+    }
+    SECTION("a channel missing") {
+        CHECK(codes(inspect({main_channel(), return_path(), ChannelRecording(1).bytes})) ==
+              Codes{"warning channel_missing"});
+    }
+}
+
+TEST_CASE("what the two ends said is held against each other", "[cli]") {
+    const Bytes good = good_channel().bytes;
+    CHECK(codes(inspect({main_channel(), return_path(true, false), good})) ==
+          Codes{"warning verdict_missing"});
+    CHECK(codes(inspect({main_channel(), return_path(false, true), good})) ==
+          Codes{"warning ping_unanswered"});
+    CHECK(codes(inspect({main_channel("", "", false), return_path(), good})) ==
+          Codes{"warning eof_missing"});
+    CHECK(codes(inspect({main_channel("state"), return_path(), good})) ==
+          Codes{"error config_duplicate", "error state_on_both_paths"});
+    Bytes failed;
+    append_message(failed, ReturnPathType::pong, encode_u32(1));
+    append_message(failed, ReturnPathType::shut, encode_u32(1));
+    CHECK(codes(inspect({main_channel(), failed, good})) == Codes{"warning peer_failed"});
+}
+
+TEST_CASE("hellos that disagree, and counts that differ, are found", "[cli]") {
+    Hello source;
+    source.software = "test";
+    source.channels = 1;
+    source.packet_bytes = 4096;
+    source.devices = {{{kGpu, 0}, MultifdChoice::on, true, 0}};
+    Hello destination = source;
+    destination.packet_bytes = 0;
+    destination.packet_bytes_max = 4096;
+    destination.session = SessionId{};
+    const bool disagree = GENERATE(false, true);
+    if (disagree) destination.devices.front().multifd = MultifdChoice::off;
+    const bool counted_alike = GENERATE(false, true);
+    CAPTURE(disagree, counted_alike);
+
+    Bytes main;
+    StreamWriter writer(main);
+    writer.header();
+    writer.configuration("none");
+    writer.open_return_path();
+    writer.ping(kHelloPing);
+    writer.command(kCommandHello, *encode(source));
+    writer.eof();
+    const VerifyEntry sent{0, 3, 5, 77};
+    writer.command(kCommandVerify, encode_verify({&sent, 1}).front());
+    VerifyEntry loaded = sent;
+    if (!counted_alike) loaded.packets = 2;
+    Bytes back;
+    append_message(back, ReturnPathType::hello, *encode(destination));
+    append_message(back, ReturnPathType::pong, encode_u32(kHelloPing));
+    append_message(back, ReturnPathType::loaded, encode_verify({&loaded, 1}).front());
+    append_message(back, ReturnPathType::running);
+
+    Codes expected;
+    if (disagree) expected.push_back("error multifd_disagree");
+    if (!counted_alike) expected.push_back("error count_mismatch");
+    const Inspection inspection = inspect({main, back});
+    CHECK(codes(inspection) == expected);
+    if (!counted_alike) CHECK(inspection.findings.back().device->idstr == kGpu);
+}
+
+TEST_CASE("QEMU's recordings read to their last byte without an error", "[cli]") {
+    const std::string folder = GENERATE(from_range(captures()));
+    CAPTURE(folder);
+    const RecordingFiles recording = RecordingFiles::open({folder});
+    Blind blind;
+    const Inspection inspection = inspect_recording(recording.files(), blind);
+    const bool hung = folder.find("src-on-dst-off") != std::string::npos;
+    CHECK(codes(inspection) == (hung ? Codes{"warning verdict_missing"} : Codes{}));
+    CHECK_FALSE(inspection.devices.empty());
+    for (const auto& [identity, device] : inspection.devices) {
+        CHECK(order_state(device).complete);
+        CHECK(config_of(device).has_value());
+    }
+}
+
+}  // namespace multifd
