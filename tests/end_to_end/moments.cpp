@@ -11,7 +11,7 @@ namespace multifd {
 namespace {
 
 /// In the order in which they come.
-constexpr std::array kMessages{"connected main",        "back pong",         "main hello",
+constexpr std::array kMessages{"main command 2",        "back pong",         "main hello",
                                "connected channel 1",   "back ready",        "main section start",
                                "main switchover-start", "main section full", "main eof",
                                "main verify",           "back loaded",       "main commit",
