@@ -29,9 +29,12 @@ ErrorCode last_error() noexcept {
 ControlThread::ControlThread(ControlEvents& events, Clock::duration tick)
     : events_(events), tick_(tick), wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (wake_fd_ < 0) throw std::system_error(errno, std::system_category(), "eventfd");
-    next_tick_ = next_heartbeat_ = last_heard_ = Clock::now();
     control_inbox_.bytes.resize(kInboxBytes);
     return_inbox_.bytes.resize(kInboxBytes);
+}
+
+void ControlThread::start() {
+    next_tick_ = last_heard_ = Clock::now();
     thread_ = std::thread([this] { run(); });
 }
 

@@ -46,12 +46,14 @@ class ControlEvents {
 /// Threads:   all members from any thread.
 class ControlThread {
   public:
-    /// Starts ticking at once.
+    /// `events` outlives the thread; nothing happens before start().
     ControlThread(ControlEvents& events, Clock::duration tick);
     ~ControlThread();
     ControlThread(const ControlThread&) = delete;
     ControlThread& operator=(const ControlThread&) = delete;
 
+    /// Ticks from here on.
+    void start();
     /// The return path is read from here on; `main_channel` outlives the thread.
     void watch_return_path(const Connection& main_channel);
     /// Heartbeats are sent and expected from here on.
@@ -98,8 +100,8 @@ class ControlThread {
     Clock::time_point last_heard_;
     // Touched only on the thread.
     Inbox control_inbox_, return_inbox_;
-    Clock::time_point next_tick_, next_heartbeat_;
-    std::thread thread_;  // Last: starts when all else stands.
+    Clock::time_point next_tick_;
+    std::thread thread_;
 };
 
 }  // namespace multifd

@@ -83,9 +83,18 @@ void DestinationSession::perform(DestinationAction action) {
 }
 
 void DestinationSession::record(Decision decision) {
-    const bool written = write_record(decision);
-    if (!written) fail({.code = Errc::record_failed, .detail = records_.problem()});
-    raise(written ? DestinationEvent::record_written : DestinationEvent::record_failed);
+    const auto outcome = write_record(decision);
+    if (outcome != RecordOutcome::written) {
+        fail({.code = Errc::record_failed, .detail = records_.problem()});
+    }
+    switch (outcome) {
+        case RecordOutcome::written:
+            return raise(DestinationEvent::record_written);
+        case RecordOutcome::failed:
+            return raise(DestinationEvent::record_failed);
+        case RecordOutcome::late:
+            return raise(DestinationEvent::deadline_passed);
+    }
 }
 
 void DestinationSession::send_loaded() {
@@ -118,7 +127,7 @@ void DestinationSession::send_verdict(ReturnPathType type) {
 
 void DestinationSession::request_cancel() {
     log(LogLevel::info, "asking the source to cancel");
-    if (control_) control_->send(ControlType::cancel_request);
+    control_.send(ControlType::cancel_request);
 }
 
 // In doubt: Commit or Abort from the main channel, or the operator's word.
@@ -147,7 +156,7 @@ std::optional<DestinationEvent> DestinationSession::read_verdict() {
             doubt_ = "the main channel ended: " + event.error().message();
             return DestinationEvent::main_channel_ended;
         }
-        const auto heard = control_->last_heard();
+        const auto heard = control_.last_heard();
         const bool silent = heard && Clock::now() - *heard > common_.stall_timeout;
         if (!silent || silence_told_) return std::nullopt;
         // Silence means doubt. The connection still stands, so a Commit may yet come.
@@ -233,7 +242,7 @@ void DestinationSession::clean_devices() {
 void DestinationSession::refuse_source() {
     tell_peer();
     const auto failure = first_failure_.get();
-    const bool before_control = !control_ || !control_->last_heard();
+    const bool before_control = !control_.last_heard();
     if (!failure || failure->told_by_peer || !greeted_ || !before_control || !main_.is_open())
         return;
     std::vector<std::byte> message;

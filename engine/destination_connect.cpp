@@ -170,10 +170,7 @@ bool DestinationSession::adopt_qemu(ConnectionListener& listener) {
 }
 
 bool DestinationSession::let_channels_in() {
-    if (!write_record(Decision::started)) {
-        fail({.code = Errc::record_failed, .detail = records_.problem()});
-        return false;
-    }
+    if (!begin_record()) return false;
     std::vector<Connection> channels;
     if (door_) {
         auto connections = door_->collect(began_ + common_.connect_timeout, &interrupt_);
@@ -183,7 +180,7 @@ bool DestinationSession::let_channels_in() {
                             peer_ + " came: " + connections.error().message()});
             return false;
         }
-        if (connections->control) control_->attach(std::move(*connections->control));
+        if (connections->control) control_.attach(std::move(*connections->control));
         channels = std::move(connections->channels);
     }
     return make_plane(std::move(channels));

@@ -83,6 +83,9 @@ bool DestinationSession::await_load_threads() {
     for (auto& slot : devices_) {
         if (slot->multifd && !await_job(*slot)) return false;
     }
+    // A packet too many can still stand unread behind the last one: a channel is through at its
+    // end. QEMU keeps its channels open.
+    if (!qemu_) receivers_->join();
     mark_transfer_ended();
     loaded_ = Clock::now();
     return !failed();

@@ -5,8 +5,6 @@
 namespace multifd {
 namespace {
 
-constexpr auto kTickMax = std::chrono::milliseconds(100);
-
 std::vector<DeviceIdentity> identities_of(const std::vector<std::unique_ptr<DeviceSlot>>& devices) {
     std::vector<DeviceIdentity> identities;
     for (const auto& slot : devices) identities.push_back(slot->identity);
@@ -71,7 +69,7 @@ bool DestinationSession::accept_source(ConnectionListener& listener) {
                     ParserOptions{.extensions = !qemu_, .recording = false}, interrupt_);
     set_status(Status::setup);
     log(LogLevel::info, "a source has connected from " + peer_);
-    start_control(std::min<Clock::duration>(kTickMax, common_.stall_timeout / 10));
+    start_control();
     return !failed();
 }
 

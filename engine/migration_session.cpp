@@ -11,6 +11,17 @@ namespace {
 constexpr auto kInterruptGrace = std::chrono::milliseconds(500);
 // How long a broken connection waits for the peer's own explanation on the control connection.
 constexpr auto kLastWordWait = std::chrono::milliseconds(300);
+constexpr auto kTickMax = std::chrono::milliseconds(100);
+
+Clock::duration tick_of(const CommonSettings& settings) {
+    return std::min<Clock::duration>(kTickMax, settings.stall_timeout / 10);
+}
+
+// Local culprits are judged at the stall timeout, a bare standstill a little later, so that the end
+// that knows the culprit speaks first.
+Clock::duration bare_stall_limit(const CommonSettings& settings) {
+    return settings.stall_timeout + settings.stall_timeout / 4 + 4 * tick_of(settings);
+}
 
 }  // namespace
 
@@ -20,11 +31,13 @@ MigrationSession::MigrationSession(Role role, const CommonSettings& settings,
       common_(settings),
       log_sink_(std::move(log)),
       host_(host),
+      control_(*this, tick_of(settings)),
       records_(settings.state_dir),
       began_(Clock::now()),
       host_worker_(std::make_shared<CallWorker>()),
       status_(role),
       phase_began_(began_.time_since_epoch().count()),
+      stall_watch_(bare_stall_limit(settings), began_),
       last_tick_(began_) {
     devices_.reserve(devices.size());
     for (auto& entry : devices) {
@@ -36,7 +49,12 @@ MigrationSession::MigrationSession(Role role, const CommonSettings& settings,
 void MigrationSession::fail(Failure failure) noexcept {
     try {
         if (failure.phase.empty()) failure.phase = to_string(status());
+        const auto word = failure.told_by_peer || is_symptom(failure.code)
+                              ? std::vector<std::byte>{}
+                              : encode(to_peer_error(failure));
         if (!first_failure_.set(std::move(failure))) return;
+        // Before the connections end, which at the other end must not look like the cause.
+        if (!word.empty()) control_.send(ControlType::error, word);
         if (plane_stopped_.exchange(true)) return;
         interrupt_.raise();
         host_stop_.request_stop();
@@ -167,46 +185,63 @@ bool MigrationSession::ask_host(const char* name,
     return done && !failed();
 }
 
-void MigrationSession::start_control(Clock::duration tick) {
-    // Local culprits are judged at the stall timeout; a bare standstill a little later, so that the
-    // end that knows the culprit speaks first.
-    stall_watch_.emplace(common_.stall_timeout + common_.stall_timeout / 4 + tick * 4,
-                         Clock::now());
+void MigrationSession::start_control() {
     last_tick_ = Clock::now();
-    control_.emplace(static_cast<ControlEvents&>(*this), tick);
+    stall_watch_.restart(last_tick_);
+    control_.start();
 }
 
-bool MigrationSession::write_record(Decision decision) {
+MigrationSession::RecordOutcome MigrationSession::write_record(Decision decision) {
     SessionRecord record;
     record.session = session_text_;
     record.role = role_;
     record.peer = peer_;
     record.decision = decision;
     for (const auto& slot : devices_) record.devices.push_back(slot->identity);
-    if (!records_.write(record)) return true;
+    if (!record_worker_.idle()) return RecordOutcome::late;
+    const auto error = std::make_shared<ErrorCode>();
+    record_worker_.start([self = shared_from_this(), this, error, record = std::move(record)] {
+        *error = records_.write(record);
+    });
+    if (!record_worker_.wait(Clock::now() + common_.stall_timeout)) {
+        log(LogLevel::error,
+            "the record in " + common_.state_dir + " could not be written in time");
+        return RecordOutcome::late;
+    }
+    if (!*error) return RecordOutcome::written;
     log(LogLevel::error, records_.problem());
+    return RecordOutcome::failed;
+}
+
+bool MigrationSession::begin_record() {
+    const auto outcome = write_record(Decision::started);
+    if (outcome == RecordOutcome::written) return true;
+    fail({.code = Errc::record_failed,
+          .detail = outcome == RecordOutcome::failed ? records_.problem()
+                                                     : "the disk of --state-dir does not answer"});
     return false;
 }
 
 void MigrationSession::settle_cause() {
     const auto failure = first_failure_.get();
-    if (failure && is_symptom(failure->code) && control_) {
-        control_->await_last_word(Clock::now() + kLastWordWait);
+    if (failure && is_symptom(failure->code)) {
+        control_.await_last_word(Clock::now() + kLastWordWait);
     }
     first_failure_.settle();
 }
 
 void MigrationSession::tell_peer() {
+    // fail() has told what it knew to be a cause; a symptom became one only by settling.
     const auto failure = first_failure_.get();
-    if (!failure || failure->told_by_peer || !control_) return;
-    const auto body = encode(to_peer_error(*failure));
-    control_->send(ControlType::error, body);
-    control_->flush(Clock::now() + kLastWordWait);
+    if (failure && !failure->told_by_peer && is_symptom(failure->code)) {
+        control_.send(ControlType::error, encode(to_peer_error(*failure)));
+    }
+    control_.flush(Clock::now() + kLastWordWait);
 }
 
 void MigrationSession::end_control() noexcept {
     watching_.store(false, std::memory_order_relaxed);
-    if (control_) control_->stop();
+    control_.stop();
 }
 
 void MigrationSession::leave_stuck_devices() {

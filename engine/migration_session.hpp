@@ -72,9 +72,16 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     bool set_state(DeviceSlot& slot, DeviceState target);
     /// Takes one step of the host on its thread; `name` is a literal.
     bool ask_host(const char* name, const std::function<CallResult(Host&, std::stop_token)>& step);
-    void start_control(Clock::duration tick);
-    /// What the session's record says from here on; false when it cannot be written.
-    bool write_record(Decision decision);
+    void start_control();
+    enum class RecordOutcome {
+        written,
+        failed,
+        late,  ///< The disk did not answer within the stall timeout; the record may still appear.
+    };
+    /// What the session's record says from here on.
+    RecordOutcome write_record(Decision decision);
+    /// The first record of the session, or its failure.
+    bool begin_record();
     /// Gives a broken connection's better explanation a moment to arrive.
     void settle_cause();
     void tell_peer();
@@ -115,8 +122,8 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     // When state transfer began and ended, on our clock; 0 before. Publish nothing but themselves.
     std::atomic<Clock::rep> transfer_began_ = 0, transfer_ended_ = 0;
     std::atomic<bool> watching_ = true;  ///< The watchdog judges; off after the end.
-    std::optional<ControlThread> control_;
-    mutable std::mutex names_mutex_;  ///< Guards session_text_ and peer_ while they change.
+    ControlThread control_;              ///< Started with the session.
+    mutable std::mutex names_mutex_;     ///< Guards session_text_ and peer_ while they change.
 
     // Main thread only.
     RecordStore records_;
@@ -143,6 +150,7 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     double transfer_rate(const Statistics& numbers, Clock::time_point now) const;
 
     std::shared_ptr<CallWorker> host_worker_;
+    CallWorker record_worker_;  ///< A disk may hang; what waits for it must not.
     std::stop_source host_stop_;
     std::atomic<bool> host_may_wait_ = false;  // The host's step has no deadline.
     std::atomic<bool> plane_stopped_ = false;
@@ -150,7 +158,7 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     StatusTracker status_;
     std::atomic<Clock::rep> phase_began_;  // Publishes nothing but itself.
     // Control thread only.
-    std::optional<StallWatch> stall_watch_;
+    StallWatch stall_watch_;
     Clock::time_point last_tick_;
 };
 

@@ -19,7 +19,7 @@ std::string seconds_text(Clock::duration time) {
 void MigrationSession::on_tick(Clock::time_point now) {
     const bool suspended = now - last_tick_ > kSuspendedFor;
     last_tick_ = now;
-    if (suspended) stall_watch_->restart(now);
+    if (suspended) stall_watch_.restart(now);
     if (suspended || failed() || !watching_.load(std::memory_order_relaxed)) return;
     watch_calls(now);
     watch_peer(now);
@@ -46,7 +46,7 @@ void MigrationSession::watch_calls(Clock::time_point now) {
 }
 
 void MigrationSession::watch_peer(Clock::time_point now) {
-    const auto heard = control_->last_heard();
+    const auto heard = control_.last_heard();
     if (!heard || now - *heard < common_.stall_timeout) return;
     fail({.code = Errc::peer_silent,
           .detail = "nothing was heard from " + peer_ + " for " + seconds_text(now - *heard) +
@@ -56,7 +56,7 @@ void MigrationSession::watch_peer(Clock::time_point now) {
 void MigrationSession::watch_progress(Clock::time_point now) {
     const auto progress =
         progress_.load(std::memory_order_relaxed) + peer_progress_.load(std::memory_order_relaxed);
-    if (stall_watch_->stalled(now, progress, must_move())) {
+    if (stall_watch_.stalled(now, progress, must_move())) {
         fail(standstill());
         return;
     }
@@ -81,8 +81,13 @@ void MigrationSession::on_heartbeat(const Heartbeat& peer) {
 }
 
 void MigrationSession::on_peer_error(const PeerError& error) {
-    // In doubt only the main channel's word counts, and an end that has concluded has its cause.
-    if (needs_connection()) fail(failure_of(error));
+    // After a failure it may explain what was only a symptom. In doubt only the main channel
+    // counts.
+    if (failed()) {
+        (void)first_failure_.set(failure_of(error));
+    } else if (needs_connection()) {
+        fail(failure_of(error));
+    }
 }
 
 void MigrationSession::on_control_ended(ErrorCode error) {

@@ -79,23 +79,30 @@ void SourceSession::perform(SourceAction action) {
 }
 
 void SourceSession::record(Decision decision) {
-    const bool written = write_record(decision);
-    if (!written && decision == Decision::commit_decided) {
+    const auto outcome = write_record(decision);
+    if (outcome != RecordOutcome::written && decision == Decision::commit_decided) {
         fail({.code = Errc::record_failed, .detail = records_.problem()});
     }
     // What ended the migration while the record was being written comes first.
-    bool deciding = false;
-    {
+    const bool deciding = [this] {
         const std::scoped_lock lock(ownership_mutex_);
-        deciding = ownership_.state() == SourceState::deciding;
+        return ownership_.state() == SourceState::deciding;
+    }();
+    if (deciding && outcome == RecordOutcome::written && failed()) raise(failure_event());
+    switch (outcome) {
+        case RecordOutcome::written:
+            return raise(SourceEvent::record_written);
+        case RecordOutcome::failed:
+            return raise(SourceEvent::record_failed);
+        case RecordOutcome::late:
+            return raise(SourceEvent::deadline_passed);
     }
-    if (deciding && written && failed()) raise(failure_event());
-    raise(written ? SourceEvent::record_written : SourceEvent::record_failed);
 }
 
 SourceEvent SourceSession::failure_event() const {
     const auto failure = first_failure_.get();
-    const bool cancelled = failure && failure->code == Errc::cancelled;
+    const bool cancelled =
+        failure && (failure->code == Errc::cancelled || failure->code == Errc::cancelled_by_peer);
     return cancelled ? SourceEvent::cancel_requested : SourceEvent::local_failure;
 }
 
@@ -111,54 +118,71 @@ SourceEvent SourceSession::await_event() {
     const bool owner_wanted = state == SourceState::committed || state == SourceState::unknown;
     const bool doubtful = state == SourceState::unknown;
     const auto arrived = [&](const ReturnPathMail& mail) {
-        return (loaded_wanted && mail.loaded) || (owner_wanted && (mail.running || mail.shut)) ||
-               mail.refused.has_value();
+        return (loaded_wanted && mail.loaded) || (owner_wanted && verdict_of(mail)) || mail.refused;
     };
     const auto ended_by = [&] {
         const std::scoped_lock lock(ownership_mutex_);
-        return released_ || (peer_cancels_ && !owner_wanted) || (failed() && !doubtful);
+        return released_ || (failed() && !doubtful);
     };
     for (;;) {
-        // An ended return path says nothing new in doubt; the wait is then for the operator alone.
-        const bool came = inbox_.wait(arrived, Clock::now() + common_.stall_timeout, ended_by);
+        inbox_.wait(arrived, Clock::now() + common_.stall_timeout, ended_by);
         const auto mail = inbox_.mail();
-        const bool runs = owner_wanted && (mail.running || (mail.shut && *mail.shut == 0));
-        if (runs) {
-            running_at_ = Clock::now();
-            return SourceEvent::running_received;
-        }
-        if ((mail.refused && came) || (owner_wanted && mail.shut))
-            return SourceEvent::refused_received;
+        if (const auto verdict = owner_wanted ? verdict_of(mail) : std::nullopt) return *verdict;
+        if (mail.refused) return refused_by(*mail.refused);
         if (loaded_wanted && mail.loaded) return SourceEvent::loaded_received;
         {
             const std::scoped_lock lock(ownership_mutex_);
             if (released_) return SourceEvent::release;
-            if (peer_cancels_ && !owner_wanted) {
-                fail({.code = Errc::cancelled_by_peer,
-                      .detail = "the destination asked to cancel",
-                      .told_by_peer = true});
-                return SourceEvent::peer_cancel_requested;
-            }
         }
         if (doubtful) {
             if (common_.on_unknown_owner == OnUnknownOwner::exit) return SourceEvent::release;
+            // An ended return path has nothing more to say; the wait is then for the operator
+            // alone.
             if (mail.ended) inbox_.wait_for_will(ended_by);
             continue;
         }
         if (mail.ended) {
-            const bool clean = !mail.error;
-            fail({.code = clean || mail.error.category() != multifd_category()
-                              ? ErrorCode(Errc::peer_closed)
-                              : mail.error,
-                  .detail = "the main channel to " + peer_ +
-                            " ended before the destination's verdict" +
-                            (clean ? std::string() : ": " + mail.error.message())});
-            return qemu_ && clean && state == SourceState::committed
-                       ? SourceEvent::clean_end
-                       : SourceEvent::main_channel_ended;
+            fail_return_path(mail.error);
+            return SourceEvent::main_channel_ended;
         }
         if (failed()) return failure_event();
     }
+}
+
+// Who owns the devices, once the commit has been sent. QEMU answers it with SHUT.
+std::optional<SourceEvent> SourceSession::verdict_of(const ReturnPathMail& mail) {
+    if (mail.running || (qemu_ && mail.shut && *mail.shut == 0)) {
+        if (!running_at_) running_at_ = Clock::now();
+        return SourceEvent::running_received;
+    }
+    if (qemu_ && mail.shut) {
+        return refused_by(
+            {.code = "shut",
+             .phase = {},
+             .device = {},
+             .idx = {},
+             .channel = {},
+             .message = "QEMU shut the return path with error " + std::to_string(*mail.shut)});
+    }
+    return std::nullopt;
+}
+
+SourceEvent SourceSession::refused_by(const PeerError& reason) {
+    auto failure = failure_of(reason);
+    const bool committed = [this] {
+        const std::scoped_lock lock(ownership_mutex_);
+        return ownership_.in_doubt();
+    }();
+    if (committed) failure.code = Errc::commit_refused;
+    fail(std::move(failure));
+    return SourceEvent::refused_received;
+}
+
+void SourceSession::fail_return_path(const ErrorCode& error) {
+    const bool broken = !error || error.category() != multifd_category();
+    fail({.code = broken ? ErrorCode(Errc::peer_closed) : error,
+          .detail = "the main channel to " + peer_ + " ended before the destination's verdict" +
+                    (error ? ": " + error.message() : std::string())});
 }
 
 void SourceSession::send_end_of_stream() {

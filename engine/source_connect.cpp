@@ -66,7 +66,7 @@ bool SourceSession::connect_main() {
     if (const auto error = writer_->flush(began_ + common_.connect_timeout)) {
         return fail_main(error, "sending the header");
     }
-    control_->watch_return_path(main_);
+    control_.watch_return_path(main_);
     return true;
 }
 
@@ -144,10 +144,7 @@ bool SourceSession::adopt(const Agreement& agreement) {
                {"packet-size", packet_bytes_},
                {"verify", agreed_verify_ ? 1U : 0U},
                {"switchover-ack", switchover_ack_ ? 1U : 0U}};
-    if (!write_record(Decision::started)) {
-        fail({.code = Errc::record_failed, .detail = records_.problem()});
-        return false;
-    }
+    if (!begin_record()) return false;
     log(LogLevel::info, "agreed with " + mail.hello->software + " at " + peer_);
     // A refusal before the channels open says what the destination could not do.
     const auto arrived = [](const ReturnPathMail& now) {
@@ -168,9 +165,7 @@ bool SourceSession::adopt_for_qemu() {
     packet_bytes_ = settings_.packet_size;
     switchover_ack_ = settings_.switchover_ack;
     for (auto& slot : devices_) slot->multifd = slot->entry.multifd != MultifdProperty::off;
-    if (write_record(Decision::started)) return true;
-    fail({.code = Errc::record_failed, .detail = records_.problem()});
-    return false;
+    return begin_record();
 }
 
 bool SourceSession::await_mail(const ReturnPathInbox::Predicate& arrived, Deadline deadline,
@@ -217,7 +212,7 @@ bool SourceSession::connect_control() {
                   "the control connection to " + peer_ + " failed: " + control.error().message()});
         return false;
     }
-    control_->attach(std::move(*control));
+    control_.attach(std::move(*control));
     return true;
 }
 

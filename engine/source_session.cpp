@@ -7,8 +7,6 @@
 namespace multifd {
 namespace {
 
-constexpr auto kTickMax = std::chrono::milliseconds(100);
-
 bool runs(DeviceState state) {
     return state == DeviceState::running || state == DeviceState::running_p2p;
 }
@@ -43,7 +41,7 @@ Report SourceSession::run() {
 
 bool SourceSession::migrate() {
     set_status(Status::setup);
-    start_control(std::min<Clock::duration>(kTickMax, common_.stall_timeout / 10));
+    start_control();
     return examine_devices() && connect_main() && agree_with_destination() && open_channels() &&
            set_up_devices() && iterate_pre_copy() && ask_before_switchover() && stop_devices() &&
            send_state() && send_last_sections();
@@ -105,11 +103,15 @@ CancelAnswer SourceSession::cancel() noexcept {
 }
 
 void SourceSession::on_peer_cancel() {
+    bool accepted = false;
     {
         const std::scoped_lock lock(ownership_mutex_);
-        peer_cancels_ = true;
+        accepted = ownership_.ask_cancel() == CancelAnswer::accepted;
     }
-    inbox_.wake();
+    if (!accepted) return;  // The destination learns from Commit that it came too late.
+    fail({.code = Errc::cancelled_by_peer,
+          .detail = "the destination asked to cancel",
+          .told_by_peer = true});
 }
 
 void SourceSession::stop_data_plane() noexcept {

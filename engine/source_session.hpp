@@ -82,6 +82,9 @@ class SourceSession final : public MigrationSession {
     void perform(SourceAction action);
     void raise(SourceEvent event);
     SourceEvent await_event();
+    std::optional<SourceEvent> verdict_of(const ReturnPathMail& mail);
+    SourceEvent refused_by(const PeerError& reason);
+    void fail_return_path(const ErrorCode& error);
     SourceEvent failure_event() const;
     void send_end_of_stream();
     void send_command(std::uint16_t id, std::span<const std::byte> body);
@@ -140,8 +143,7 @@ class SourceSession final : public MigrationSession {
 
     mutable std::mutex ownership_mutex_;
     SourceOwnership ownership_;
-    bool released_ = false;  // Guarded by ownership_mutex_, as the next.
-    bool peer_cancels_ = false;
+    bool released_ = false;  // Guarded by ownership_mutex_.
 
     // Bounds of the downtime's parts, on one clock.
     Clock::duration pre_copy_idle_{0};

@@ -1,9 +1,10 @@
 // Reads the recorded channels and messages of an inspection.
+#include "engine/cli/inspection_reader.hpp"
+
 #include <map>
 #include <set>
 
 #include "channels/wire/recording.hpp"
-#include "engine/cli/inspection_reader.hpp"
 
 namespace multifd {
 namespace {

@@ -1,10 +1,11 @@
 // What an inspection finds wrong once all files have been read.
+#include "engine/cli/inspection_reader.hpp"
+
 #include <algorithm>
 #include <set>
 
 #include "channels/wire/device_state_packet.hpp"
 #include "channels/wire/hello_agreement.hpp"
-#include "engine/cli/inspection_reader.hpp"
 
 namespace multifd {
 namespace {

@@ -1,6 +1,7 @@
 // Reads the recorded main channel of an inspection: one record for each section and command.
-#include "channels/wire/recording.hpp"
 #include "engine/cli/inspection_reader.hpp"
+
+#include "channels/wire/recording.hpp"
 
 namespace multifd {
 namespace {

@@ -1,0 +1,144 @@
+// Cancelling at any moment, from either end.
+#include <catch2/catch.hpp>
+#include <future>
+
+#include "tests/engine/sessions/session_pair.hpp"
+
+namespace multifd {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Holds the first call of its name until the test lets go, or the device is interrupted.
+class Gate {
+  public:
+    std::function<CallResult(const std::string&)> at(std::string name) {
+        return [this, name = std::move(name)](const std::string& call) {
+            if (call != name || opened_.exchange(true)) return CallResult::success();
+            reached_.set_value();
+            released_.wait();
+            return CallResult::success();
+        };
+    }
+    [[nodiscard]] bool reached() {
+        return reached_.get_future().wait_for(20s) == std::future_status::ready;
+    }
+    void open() { release_.set_value(); }
+
+  private:
+    std::atomic<bool> opened_ = false;
+    std::promise<void> reached_, release_;
+    std::shared_future<void> released_{release_.get_future()};
+};
+
+ScriptedDevice::Script with_state(std::size_t size) {
+    ScriptedDevice::Script script;
+    script.state = pattern(size);
+    return script;
+}
+
+void check_cancelled(SessionPair& pair, const SessionPair::Reports& reports, Role by) {
+    const auto& here = by == Role::source ? reports.source : reports.destination;
+    const auto& there = by == Role::source ? reports.destination : reports.source;
+    CHECK(here.status == Status::cancelled);
+    REQUIRE(here.error);
+    CHECK(here.error->code == "cancelled");
+    CHECK(here.exit_code() == 9);
+    CHECK(there.status == Status::cancelled);
+    REQUIRE(there.error);
+    CHECK(there.error->code == "cancelled_by_peer");
+    CHECK(reports.source.owner == Owner::source);
+    CHECK(reports.destination.owner == Owner::source);
+    CHECK(pair.source_device(0).now() == DeviceState::running);
+    CHECK(pair.destination_device(0).now() == DeviceState::stop);
+}
+
+}  // namespace
+
+TEST_CASE("a cancel while a device call runs returns the devices at both ends",
+          "[session][cancel]") {
+    struct Case {
+        const char* name;
+        Role held_at;
+        const char* call;
+    };
+    const auto moment = GENERATE(values<Case>({
+        {"P2P", Role::source, "set_state running-p2p"},
+        {"stop", Role::source, "set_state stop-copy"},
+        {"read", Role::source, "read"},
+        {"write", Role::destination, "write"},
+        {"config", Role::destination, "load_config"},
+        {"validation", Role::destination, "set_state stop"},
+    }));
+    const auto by = GENERATE(Role::source, Role::destination);
+    CAPTURE(moment.name, to_string(by));
+    Gate gate;
+    SessionPair pair;
+    auto source = with_state(100'000);
+    ScriptedDevice::Script destination;
+    (moment.held_at == Role::source ? source : destination).before = gate.at(moment.call);
+    pair.add_device("gpu0", source, destination);
+    pair.start();
+    REQUIRE(gate.reached());
+
+    const auto answer = by == Role::source ? pair.source().cancel() : pair.destination().cancel();
+    CHECK(answer == CancelAnswer::accepted);
+    gate.open();
+
+    check_cancelled(pair, pair.await(), by);
+}
+
+TEST_CASE("a destination that waits for a source can be cancelled", "[session][cancel]") {
+    TemporaryFolder folder;
+    Listener listener({.listen = "unix:" + (folder / "socket")});
+    DestinationSettings settings;
+    Destination destination(settings,
+                            {{"gpu0", 0, MultifdProperty::automatic,
+                              std::make_shared<ScriptedDevice>(ScriptedDevice::Script{})}});
+    auto report = std::async(std::launch::async, [&] { return destination.run(listener); });
+    CHECK(destination.cancel() == CancelAnswer::accepted);
+    REQUIRE(report.wait_for(20s) == std::future_status::ready);
+    CHECK(report.get().status == Status::cancelled);
+}
+
+TEST_CASE("a cancel before run() makes run() return at once", "[session][cancel]") {
+    SourceSettings settings;
+    settings.to = "unix:/nowhere";
+    auto device = std::make_shared<ScriptedDevice>(ScriptedDevice::Script{});
+    Source source(settings, {{"gpu0", 0, MultifdProperty::automatic, device}});
+    CHECK(source.cancel() == CancelAnswer::accepted);
+    const auto report = source.run();
+    CHECK(report.status == Status::cancelled);
+    CHECK(device->now() == DeviceState::running);
+    CHECK(source.cancel() == CancelAnswer::not_running);
+}
+
+TEST_CASE("after Loaded the destination's cancel is a request that the source answers",
+          "[session][cancel]") {
+    struct Waiting final : Host {
+        std::promise<void> reached;
+        CallResult about_to_commit(std::stop_token cancel) override {
+            reached.set_value();
+            std::promise<void> stopped;
+            const std::stop_callback on_stop(cancel, [&] { stopped.set_value(); });
+            stopped.get_future().wait_for(20s);
+            return CallResult::failure(std::errc::operation_canceled, "the host was told to stop");
+        }
+    } host;
+    SessionPair pair;
+    pair.source_host = &host;
+    pair.add_device("gpu0", with_state(10'000));
+    pair.start();
+    REQUIRE(host.reached.get_future().wait_for(20s) == std::future_status::ready);
+
+    CHECK(pair.destination().cancel() == CancelAnswer::requested);
+
+    const auto reports = pair.await();
+    CHECK(reports.source.status == Status::cancelled);
+    CHECK(reports.source.error->code == "cancelled_by_peer");
+    CHECK(reports.destination.owner == Owner::source);
+    CHECK(pair.source_device(0).now() == DeviceState::running);
+    CHECK(pair.destination_device(0).now() == DeviceState::stop);
+}
+
+}  // namespace multifd
