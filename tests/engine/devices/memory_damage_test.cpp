@@ -262,6 +262,11 @@ TEST_CASE("records that leave a page out, or in an old generation, are refused",
         stream.close(0);
         CHECK_FALSE(stream.failure().empty());
     }
+}
+
+TEST_CASE("records that cannot stand where they do, or have impossible numbers, are refused",
+          "[memory_damage]") {
+    RecordStream stream(4 * 4096);
     SECTION("another opening") {
         stream.record({MemoryRecordKind::opening, 0, 7, 4 * 4096, 0});
         CHECK_THAT(stream.failure(), Catch::Contains("cannot stand there"));
