@@ -8,6 +8,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "channels/transport/connection_listener.hpp"
@@ -96,6 +97,12 @@ TEST_CASE("a crowd of strangers, doubles and silent ones does not disturb a sess
 class NoMoreDescriptors {
   public:
     NoMoreDescriptors() {
+        // UBSan looks at each new type through a pipe; later there is none.
+        try {
+            throw std::system_error(EMFILE, std::system_category());
+        } catch (const std::system_error& known_from_now_on) {
+            REQUIRE(known_from_now_on.code());
+        }
         REQUIRE(::getrlimit(RLIMIT_NOFILE, &before_) == 0);
         const Interrupt lowest_free;
         rlimit none = before_;
@@ -118,21 +125,31 @@ TEST_CASE("without descriptors the listener says so once, does not spin, and rec
     const auto target = resolve("127.0.0.1", host.listener.local_address().port)->front();
     Connection client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     REQUIRE(client.is_open());
+    // Judged afterwards: UBSan looks at each new type through a pipe, for which there is none here.
+    int connected = -1;
+    bool told = false;
+    std::vector<ErrorCode> errors;
+    std::chrono::nanoseconds used{};
     {
         const NoMoreDescriptors limit;
-        REQUIRE(::connect(client.fd(), target.get(), target.length) == 0);
-        CHECK(host.listener.accept_main(soon(), nullptr).error() == no_descriptor);
-        CHECK(host.listener.open_door(kStranger, 1, false)->collect(soon(), nullptr).error() ==
-              no_descriptor);
-        CHECK(connect(host.listener.local_address(), soon(), nullptr).error() == no_descriptor);
-        REQUIRE(host.log.await(1) == std::map<std::string, std::size_t>{{"system", 1}});
-        CHECK(host.log.entries()[0].error == no_descriptor);
-        CHECK(host.log.entries()[0].peer == to_string(host.listener.local_address()));
+        connected = ::connect(client.fd(), target.get(), target.length);
+        errors.push_back(host.listener.accept_main(soon(), nullptr).error());
+        errors.push_back(
+            host.listener.open_door(kStranger, 1, false)->collect(soon(), nullptr).error());
+        errors.push_back(connect(host.listener.local_address(), soon(), nullptr).error());
+        told = eventually([&] { return !host.log.entries().empty(); });
         // Long enough for several attempts.
         const auto before = processor_time();
-        CHECK(door->collect(after(450ms), nullptr).error() == Errc::connect_timeout);
-        CHECK(processor_time() - before < 15ms);
+        errors.push_back(door->collect(after(450ms), nullptr).error());
+        used = processor_time() - before;
     }
+    REQUIRE(connected == 0);
+    CHECK(errors == std::vector<ErrorCode>{no_descriptor, no_descriptor, no_descriptor,
+                                           Errc::connect_timeout});
+    REQUIRE(told);
+    CHECK(host.log.entries()[0].error == no_descriptor);
+    CHECK(host.log.entries()[0].peer == to_string(host.listener.local_address()));
+    CHECK(used < 15ms);
     REQUIRE_FALSE(client.send(channel_bytes(kSession, 0)));
     auto collected = door->collect(soon(), nullptr);
     REQUIRE(collected.has_value());

@@ -329,7 +329,9 @@ TEST_CASE("the end of a listener cancels those who wait, and refuses who comes",
     const auto door = listener->open_door(kSession, 2, false);
     std::optional<Result<Connection>> main;
     std::optional<Result<SessionDoor::Connections>> collected;
-    WatchedThread accepting([&] { main = listener->accept_main(kNoDeadline, nullptr); });
+    // Not through the pointer, which reset() changes.
+    WatchedThread accepting(
+        [&, &alive = *listener] { main = alive.accept_main(kNoDeadline, nullptr); });
     WatchedThread collecting([&] { collected = door->collect(kNoDeadline, nullptr); });
     accepting.await_sleep();
     collecting.await_sleep();
