@@ -186,8 +186,23 @@ bool DestinationSession::let_channels_in() {
     return make_plane(std::move(channels));
 }
 
+// As many as the limit allows, but no more than the announced state can fill: memory that nobody
+// will touch is not taken. An estimate that was too low costs waiting, never correctness.
+std::size_t DestinationSession::buffers_wanted(std::size_t channels) const {
+    const auto allowed = std::max<std::size_t>(settings_.max_queued_bytes / packet_bytes_, 1);
+    std::size_t announced = 2 * (channels + devices_.size());
+    for (const auto& slot : devices_) {
+        if (!slot->multifd) continue;
+        const auto expected = slot->expected_bytes.load(std::memory_order_relaxed);
+        if (expected == 0) return allowed;  // No estimate, or no state: nothing to go by.
+        announced += static_cast<std::size_t>(
+            std::min<std::uint64_t>(expected / packet_bytes_ + 1, allowed));
+    }
+    return std::min(allowed, announced);
+}
+
 bool DestinationSession::make_plane(std::vector<Connection> channels) {
-    const auto buffers = std::max<std::size_t>(settings_.max_queued_bytes / packet_bytes_, 1);
+    const auto buffers = buffers_wanted(channels.size());
     auto inbound = std::make_unique<InboundPackets>(
         ReassemblyLimits{.buffer_bytes = packet_bytes_,
                          .buffers = static_cast<std::uint32_t>(buffers),

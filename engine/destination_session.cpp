@@ -43,9 +43,9 @@ Report DestinationSession::run(ConnectionListener& listener) {
 }
 
 bool DestinationSession::load(ConnectionListener& listener) {
-    return accept_source(listener) && agree_with_source(listener) && let_channels_in() &&
-           ready_devices() && load_stream() && await_load_threads() && validate_devices() &&
-           compare_tables();
+    return check_peer_dma() && accept_source(listener) && agree_with_source(listener) &&
+           let_channels_in() && ready_devices() && load_stream() && await_load_threads() &&
+           validate_devices() && compare_tables();
 }
 
 bool DestinationSession::accept_source(ConnectionListener& listener) {

@@ -49,6 +49,7 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     bool handle_greeting(const Command& command, ConnectionListener& listener, bool& door_open);
     bool adopt(const Hello& source);
     bool adopt_qemu(ConnectionListener& listener);
+    std::size_t buffers_wanted(std::size_t channels) const;
     bool make_plane(std::vector<Connection> channels);
     bool answer(ReturnPathType type, std::span<const std::byte> body = {});
     bool answer_ping(const Command& command);

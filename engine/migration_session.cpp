@@ -110,6 +110,18 @@ void MigrationSession::begin_phase() noexcept {
     phase_began_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
 }
 
+bool MigrationSession::check_peer_dma() {
+    const auto does_peer_dma = [](const auto& slot) { return slot->traits.peer_dma; };
+    if (std::ranges::count_if(devices_, does_peer_dma) < 2) return true;
+    const auto lacks = [](const auto& slot) { return slot->traits.peer_dma && !slot->traits.p2p; };
+    const auto found = std::ranges::find_if(devices_, lacks);
+    if (found == devices_.end()) return true;
+    fail({.code = Errc::device_lacks_p2p,
+          .detail = "two or more devices do peer DMA, and this one has no P2P state",
+          .device = (*found)->identity});
+    return false;
+}
+
 bool MigrationSession::run_job(DeviceSlot& slot, std::function<void()> job) {
     if (failed()) return false;
     slot.worker.start([self = shared_from_this(), &slot, job = std::move(job)] {

@@ -64,6 +64,8 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
 
     // Steps.
     void set_status(Status next);
+    /// Devices that do peer DMA are only moved together when all have a P2P state, as QEMU has it.
+    bool check_peer_dma();
     /// Runs `job` on the device's thread and waits for its end or for the session's failure.
     bool run_job(DeviceSlot& slot, std::function<void()> job);
     /// The same on all devices at once that `which` picks.

@@ -1,7 +1,6 @@
 // The watchdog of a session and its dealings with the control connection: promise 1, never hangs.
 #include "channels/wire/assert.hpp"
 #include "engine/migration_session.hpp"
-#include "engine/quantity.hpp"
 
 namespace multifd {
 namespace {

@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "engine/convergence.hpp"
-#include "engine/quantity.hpp"
 #include "engine/source_session.hpp"
 
 namespace multifd {
@@ -12,6 +11,10 @@ namespace {
 
 // How long to wait for new dirt when a round found none; a small part of any downtime limit.
 constexpr auto kDirtWait = std::chrono::milliseconds(5);
+
+std::string mib_text(std::uint64_t bytes) {
+    return std::to_string((bytes + limits::kMiB - 1) / limits::kMiB) + " MiB";
+}
 
 }  // namespace
 
@@ -202,9 +205,9 @@ bool SourceSession::may_switch() {
     if (time.count() > 0) outlook.bytes_per_second = static_cast<double>(sent) / time.count();
     if (failed() || !may_switch_over(outlook)) return false;
     if (sent != 0) {
-        log(LogLevel::info, "switching over with " + format_size(outlook.left_bytes) + " left at " +
-                                format_size(static_cast<std::uint64_t>(outlook.bytes_per_second)) +
-                                "/s");
+        const auto rate = static_cast<std::uint64_t>(outlook.bytes_per_second);
+        log(LogLevel::info, "switching over with " + mib_text(outlook.left_bytes) + " left at " +
+                                mib_text(rate) + "/s");
     }
     return true;
 }

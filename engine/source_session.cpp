@@ -1,9 +1,5 @@
 #include "engine/source_session.hpp"
 
-#include <algorithm>
-
-#include "engine/quantity.hpp"
-
 namespace multifd {
 namespace {
 
@@ -74,16 +70,7 @@ bool SourceSession::examine_devices() {
         if (!size.ok()) return fail_call(slot, "stop_copy_size", size);
         slot.expected_bytes = size.result.value;
     });
-    if (!examined) return false;
-    const auto does_peer_dma = [](const auto& slot) { return slot->traits.peer_dma; };
-    if (std::ranges::count_if(devices_, does_peer_dma) < 2) return true;
-    const auto lacks = [](const auto& slot) { return slot->traits.peer_dma && !slot->traits.p2p; };
-    const auto found = std::ranges::find_if(devices_, lacks);
-    if (found == devices_.end()) return true;
-    fail({.code = Errc::device_lacks_p2p,
-          .detail = "two or more devices do peer DMA, and this one has no P2P state",
-          .device = (*found)->identity});
-    return false;
+    return examined && check_peer_dma();
 }
 
 CancelAnswer SourceSession::cancel() noexcept {

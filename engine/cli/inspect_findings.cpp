@@ -16,8 +16,9 @@ constexpr std::size_t kNamedMax = 8;
 /// The findings about one device's packets.
 class DeviceJudge {
   public:
-    DeviceJudge(Inspection& result, const DeviceIdentity& identity, const InspectedDevice& device)
-        : result_(result), identity_(identity), device_(device) {}
+    DeviceJudge(Inspection& result, const DeviceIdentity& identity, const InspectedDevice& device,
+                bool whole)
+        : result_(result), identity_(identity), device_(device), whole_(whole) {}
 
     void judge() {
         if (!device_.packets.empty()) judge_packets();
@@ -59,7 +60,7 @@ class DeviceJudge {
         }
         if (missing == 0) return;
         if (named > kNamedMax) ranges += ", ...";
-        add(Severity::error, "idx_gap", std::to_string(missing) + " idx missing: " + ranges);
+        add_missing("idx_gap", std::to_string(missing) + " idx missing: " + ranges);
     }
 
     static std::string range(std::uint64_t first, std::uint64_t last) {
@@ -99,8 +100,8 @@ class DeviceJudge {
             }
         }
         if (configs.empty()) {
-            add(Severity::error, "config_missing",
-                "no config state came, which is every device's last packet");
+            add_missing("config_missing",
+                        "no config state came, which is every device's last packet");
         } else if (configs.size() > 1) {
             add(Severity::error, "config_duplicate",
                 std::to_string(configs.size()) + " config states came, the first at idx " +
@@ -110,6 +111,11 @@ class DeviceJudge {
                 "the config state is idx " + std::to_string(*configs.begin()) + ", below idx " +
                     std::to_string(highest.idx));
         }
+    }
+
+    void add_missing(std::string_view code, const std::string& message) {
+        if (whole_) return add(Severity::error, code, message);
+        add(Severity::warning, code, message + "; perhaps on a channel that is not here");
     }
 
     void add(Severity severity, std::string_view code, std::string message) {
@@ -124,6 +130,7 @@ class DeviceJudge {
     Inspection& result_;
     const DeviceIdentity& identity_;
     const InspectedDevice& device_;
+    const bool whole_;  ///< The recording has its main channel, hence, one hopes, all channels.
 };
 
 /// The findings about the channels as a set, and about what the ends said.
@@ -253,9 +260,9 @@ class ConversationJudge {
 
 }  // namespace
 
-void judge_devices(Inspection& result) {
+void judge_devices(Inspection& result, const Conversation& conversation) {
     for (const auto& [identity, device] : result.devices) {
-        DeviceJudge(result, identity, device).judge();
+        DeviceJudge(result, identity, device, conversation.main_channel_seen).judge();
     }
 }
 

@@ -61,7 +61,7 @@ Inspection inspect_recording(const std::vector<RecordedFile>& files, RecordVisit
         inspect_file(file, state);
         visitor.end_file();
     }
-    judge_devices(result);
+    judge_devices(result, conversation);
     judge_conversation(result, conversation);
     return result;
 }

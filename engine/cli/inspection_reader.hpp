@@ -43,8 +43,9 @@ void inspect_channel(const RecordedFile& file, InspectionState& state);
 void inspect_return_path(const RecordedFile& file, InspectionState& state);
 void inspect_control(const RecordedFile& file, InspectionState& state);
 
-/// After all files: devices by themselves, and the two ends against each other.
-void judge_devices(Inspection& result);
+/// After all files: devices by themselves, and the two ends against each other. Without the main
+/// channel the recording is taken to be a part: what is missing may be elsewhere.
+void judge_devices(Inspection& result, const Conversation& conversation);
 void judge_conversation(Inspection& result, const Conversation& conversation);
 
 /// A finding for `error` at `offset`, and for the bytes behind it that stay unread.
