@@ -81,16 +81,26 @@ TEST_CASE("each thing wrong with a device's packets has its finding", "[cli]") {
     };
     for (const Case& given : cases) {
         CAPTURE(given.name);
-        CHECK(codes(inspect({given.channel.bytes})) == given.expected);
+        CHECK(codes(inspect({main_channel(), return_path(), given.channel.bytes})) ==
+              given.expected);
     }
 }
 
 TEST_CASE("a gap names what is missing, a repetition whether the data is the same", "[cli]") {
     const Bytes gaps =
         ChannelRecording().state(1, "a").state(4, "b").state(5, "b").config(7, "c").bytes;
-    CHECK(inspect({gaps}).findings.at(0).message == "4 idx missing: 0, 2 to 3, 6");
+    CHECK(inspect({main_channel(), return_path(), gaps}).findings.at(0).message ==
+          "4 idx missing: 0, 2 to 3, 6");
     const Bytes twice = ChannelRecording().state(0, "a").state(0, "b").config(1, "c").bytes;
     CHECK(inspect({twice}).findings.at(1).message == "idx 0 came twice, with different data");
+}
+
+TEST_CASE("without its main channel a recording is a part, and gaps are warnings", "[cli]") {
+    const Bytes part = ChannelRecording().state(1, "b").bytes;
+    const Inspection inspection = inspect({part});
+    CHECK(codes(inspection) == Codes{"warning idx_gap", "warning config_missing"});
+    CHECK_FALSE(inspection.has_errors());
+    CHECK_THAT(inspection.findings.front().message, Catch::Contains("perhaps on a channel"));
 }
 
 TEST_CASE("each thing wrong with files and channels has its finding", "[cli]") {
@@ -98,7 +108,7 @@ TEST_CASE("each thing wrong with files and channels has its finding", "[cli]") {
     SECTION("truncated") {
         const Bytes cut(good.begin(), good.end() - 1);
         const Inspection inspection = inspect({cut});
-        CHECK(codes(inspection) == Codes{"error channel_closed_early", "error config_missing"});
+        CHECK(codes(inspection) == Codes{"error channel_closed_early", "warning config_missing"});
         CHECK(inspection.findings.front().offset.has_value());
         CHECK(inspection.findings.front().file == "file-0");
     }
