@@ -11,6 +11,8 @@ void complain(Console& console, std::string_view text) {
 }
 
 int end_early(CommandContext& context, const ErrorReport& error) {
+    // A signal must not add a second report while this one is written.
+    context.signals.handle(nullptr);
     complain(context.console, error.message);
     RunOutcome outcome = ended_early(context.target.role, Status::failed, error);
     outcome.report.next_step = "correct what the message names and run again";

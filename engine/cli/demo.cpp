@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -99,6 +100,8 @@ class DemoRun {
     }
 
     [[nodiscard]] std::optional<int> source_code() const noexcept { return source_code_; }
+    /// Whether a signal came; the ends then say what became of them.
+    [[nodiscard]] bool interrupted() const noexcept { return interrupted_; }
     [[nodiscard]] int destination_code() const noexcept { return destination_code_; }
 
   private:
@@ -156,6 +159,7 @@ class DemoRun {
     }
 
     std::optional<std::chrono::milliseconds> pass_on(int signal, int count) {
+        interrupted_ = true;
         // The ends count for themselves: a second signal makes them exit at once.
         if (source_) source_->signal(count > 2 ? SIGKILL : signal);
         if (destination_) destination_->signal(count > 2 ? SIGKILL : signal);
@@ -167,7 +171,8 @@ class DemoRun {
     const CommandSettings& settings_;
     std::unique_ptr<ChildProcess> destination_;
     std::unique_ptr<ChildProcess> source_;
-    std::optional<int> source_code_;  ///< Empty: it was never started.
+    std::optional<int> source_code_;        ///< Empty: it was never started.
+    std::atomic<bool> interrupted_{false};  ///< Publishes nothing but itself.
     int destination_code_ = static_cast<int>(ExitCode::internal);
 };
 
@@ -184,6 +189,7 @@ std::string closing(const DemoRun& run, bool verified, const DemoFolder& folder)
         return std::string("demo: passed: the destination runs every device") +
                (verified ? ", and the digests of both ends agree\n" : "\n");
     }
+    if (run.interrupted()) return "demo: interrupted\n";
     const std::string send = run.source_code()
                                  ? "send exited with " + std::to_string(*run.source_code())
                                  : "send was not started";
@@ -213,7 +219,7 @@ int demo(const Arguments& arguments, CommandContext& context) {
     run.finish();
     context.signals.handle(leave_at_once);
     const int worse = std::max(run.source_code().value_or(0), run.destination_code());
-    if (worse != 0) folder.keep();
+    if (worse != 0 && !run.interrupted()) folder.keep();
     print("\n" + folder.text("source.out") + "\n" + folder.text("destination.out") + "\n");
     if (worse != 0) print(folder.text("destination.err"));
     print(closing(run, settings.command.source.verify, folder));

@@ -118,11 +118,9 @@ int run_migration(const MigrationEnd& end, RunSettings settings, CommandContext&
         const ProgressWatch progress(context.console, log, end.statistics, settings.command.quiet);
         outcome.report = end.run();
     }
-    // The migration has ended: what is left is to say so, and a second signal need not wait for it.
-    context.signals.handle([](int signal, int count) -> std::optional<std::chrono::milliseconds> {
-        if (count > 1) ::_exit(128 + signal);
-        return std::nullopt;
-    });
+    // The migration has ended, and so will this process: a signal now must not make its exit code
+    // differ from its report.
+    context.signals.handle(nullptr);
     outcome.exit_code = outcome.report.exit_code();
     apply_agreed(settings.effective, outcome.report.agreed);
     outcome.settings = std::move(settings.effective);

@@ -29,7 +29,11 @@ std::string slowest_device(const Statistics& statistics) {
            std::to_string(static_cast<int>(smallest * 100.0)) + "%";
 }
 
-double ProgressLine::rate_mbps(std::uint64_t bytes, Clock::time_point now) {
+double ProgressLine::rate_mbps(const Statistics& statistics, Clock::time_point now) {
+    const std::uint64_t bytes = statistics.transferred;
+    if (samples_.empty()) {
+        samples_.push_back({now - std::chrono::milliseconds(statistics.elapsed_ms), 0});
+    }
     samples_.push_back({now, bytes});
     while (samples_.size() > 2 && now - samples_[1].time >= kRateSpan) samples_.pop_front();
     const Sample& oldest = samples_.front();
@@ -41,7 +45,7 @@ double ProgressLine::rate_mbps(std::uint64_t bytes, Clock::time_point now) {
 std::vector<ProgressLine::Part> ProgressLine::numbers(const Statistics& statistics,
                                                       Clock::time_point now) {
     std::vector<Part> parts{{readable_bytes(statistics.transferred), 5},
-                            {readable_rate(rate_mbps(statistics.transferred, now)), 4}};
+                            {readable_rate(rate_mbps(statistics, now)), 4}};
     if (statistics.remaining != 0) {
         parts.push_back({readable_bytes(statistics.remaining) + " left", 3});
     }

@@ -17,7 +17,7 @@ class ProgressLine {
     using Clock = std::chrono::steady_clock;
 
     /// The line for `now`, at most `width` bytes: what matters least is left out first. The rate is
-    /// that of the last two seconds.
+    /// that of the last two seconds, at first that since the start.
     std::string text(const Statistics& statistics, Clock::time_point now, std::size_t width);
 
     /// The same for a log line, which says session and phase by itself.
@@ -33,7 +33,7 @@ class ProgressLine {
         int matters;  ///< The part with the smallest goes first when there is no room.
     };
     std::vector<Part> numbers(const Statistics& statistics, Clock::time_point now);
-    double rate_mbps(std::uint64_t bytes, Clock::time_point now);
+    double rate_mbps(const Statistics& statistics, Clock::time_point now);
 
     std::deque<Sample> samples_;  ///< The last two seconds, and one before.
 };

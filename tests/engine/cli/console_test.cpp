@@ -213,6 +213,14 @@ TEST_CASE("the rate is that of the last two seconds", "[cli]") {
     CHECK_THAT(line.text(running(bytes), now, 200), Catch::Contains("24.0 Mbit/s"));
 }
 
+TEST_CASE("the first line already has a rate, that since the start", "[cli]") {
+    ProgressLine line;
+    Statistics statistics = running(2'000'000);
+    statistics.elapsed_ms = 500;
+    CHECK_THAT(line.text(statistics, ProgressLine::Clock::now(), 200),
+               Catch::Contains("32.0 Mbit/s"));
+}
+
 TEST_CASE("the slowest device is the one with the smallest part done", "[cli]") {
     Statistics statistics = running(0);
     CHECK(slowest_device(statistics) == "slow 41%");
