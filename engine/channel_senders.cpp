@@ -34,6 +34,7 @@ void ChannelSenders::finish() {
 }
 
 void ChannelSenders::abort() noexcept {
+    aborted_ = true;
     queue_.abort();
     for (auto& connection : connections_) connection.shut_down();
 }
@@ -84,7 +85,9 @@ void ChannelSenders::send_all(ChannelId id) {
         counters.bytes.add(prologue.size() + packet->data.size());
         wiring_.progress->fetch_add(1, std::memory_order_relaxed);
     }
-    end_channel(id);
+    // An end mark says that everything was sent; after an abort it would turn the peer's question
+    // from "who closed this?" into "what is missing?".
+    if (!aborted_) end_channel(id);
 }
 
 void ChannelSenders::end_channel(ChannelId id) {

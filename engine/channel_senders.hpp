@@ -64,6 +64,7 @@ class ChannelSenders {
     void end_channel(ChannelId id);
 
     Wiring wiring_;
+    std::atomic<bool> aborted_ = false;  ///< Set before the queue says so to the threads.
     std::vector<Connection> connections_;
     std::vector<ChannelCounters> counters_;
     BoundedQueue<OutboundPacket> queue_;
