@@ -102,7 +102,10 @@ Result<> ChannelReceivers::receive_state(ChannelId id, Head& head) {
     const auto header = decode_device_state(all, wiring_.next_packet_bytes_max);
     if (!header) return header.error();
     const auto device = wiring_.directory->find(header->idstr, header->instance_id);
-    if (!device) return ErrorCode(Errc::device_unknown);
+    if (!device) {
+        head.stranger = header->idstr;
+        return ErrorCode(Errc::device_unknown);
+    }
     head.device = device;
     head.idx = header->idx;
 
@@ -172,9 +175,9 @@ void ChannelReceivers::report(ChannelId id, const Head& head, ErrorCode error) {
                     .channel = id};
     if (head.device) failure.device = wiring_.devices[head.device->value];
     if (error == Errc::device_unknown) {
-        failure.detail =
-            "a packet names a device that this end does not have; give both ends the same "
-            "--device list";
+        failure.detail = "a packet names \"" + head.stranger +
+                         "\", a device that this end does not have; give both ends the same "
+                         "--device list";
     }
     wiring_.fail(std::move(failure));
 }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -55,6 +56,7 @@ class ChannelReceivers {
         std::array<std::byte, kDeviceStatePrologueBytes> bytes;
         std::optional<DeviceId> device;
         std::optional<std::uint32_t> idx;
+        std::string stranger;  ///< The idstr of a packet whose device this end does not have.
     };
     enum class Next { packet, ended };
 
