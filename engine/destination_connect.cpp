@@ -206,7 +206,8 @@ bool DestinationSession::make_plane(std::vector<Connection> channels) {
     auto inbound = std::make_unique<InboundPackets>(
         ReassemblyLimits{.buffer_bytes = packet_bytes_,
                          .buffers = static_cast<std::uint32_t>(buffers),
-                         .channels = static_cast<std::uint32_t>(channels.size())},
+                         // QEMU may use none; then nothing is ever admitted.
+                         .channels = std::max(1U, static_cast<std::uint32_t>(channels.size()))},
         static_cast<std::uint32_t>(devices_.size()));
     for (const auto& slot : devices_) {
         if (!slot->multifd) (void)inbound->exclude(slot->id);
