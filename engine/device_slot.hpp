@@ -37,8 +37,8 @@ struct DeviceSlot {
 
     std::atomic<bool> multifd = false;  ///< Agreed: its state takes the channels.
     bool running = false;  ///< Source: it ran when the migration began. Destination: it is to run.
-    DeviceState initial_state = DeviceState::stop;
-    std::atomic<std::uint64_t> expected_bytes = 0;  ///< Of STOP_COPY and config, as estimated.
+    DeviceState initial_state = DeviceState::error;  ///< ERROR until the device has been asked.
+    std::atomic<std::uint64_t> expected_bytes = 0;   ///< Of STOP_COPY and config, as estimated.
 
     TransferDigest digest;
     Counter packets;
