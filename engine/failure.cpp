@@ -43,8 +43,12 @@ PeerError to_peer_error(const Failure& failure) {
 
 Failure failure_of(const PeerError& error) {
     const bool cancelled = error.code == error_name(Errc::cancelled);
+    // The peer did what this end asked of it.
+    const bool granted = error.code == error_name(Errc::cancelled_by_peer);
     Failure failure;
-    failure.code = cancelled ? Errc::cancelled_by_peer : Errc::peer_failed;
+    failure.code = cancelled ? Errc::cancelled_by_peer
+                   : granted ? Errc::cancelled
+                             : Errc::peer_failed;
     failure.detail = error.message.empty() ? error.code : error.message;
     if (!error.device.empty()) failure.device = DeviceIdentity{error.device, 0};
     failure.idx = error.idx;

@@ -1,6 +1,7 @@
 #include "engine/migration_session.hpp"
 
 #include <algorithm>
+#include <thread>
 
 #include "channels/wire/assert.hpp"
 
@@ -235,6 +236,9 @@ bool MigrationSession::begin_record() {
 }
 
 void MigrationSession::settle_cause() {
+    // A cancel is accepted an instant before its cause is on record.
+    const auto deadline = Clock::now() + kLastWordWait;
+    while (!failed() && Clock::now() < deadline) std::this_thread::yield();
     const auto failure = first_failure_.get();
     if (failure && is_symptom(failure->code)) {
         control_.await_last_word(Clock::now() + kLastWordWait);
