@@ -23,8 +23,10 @@ Plan plan_with(const std::string& source_fault, const std::string& destination_f
     plan.source_devices = {device + source_fault};
     plan.destination_devices = {device + destination_fault};
     plan.device("memory,idstr=other,size=2MiB,seed=6");
-    plan.options = words("--stall-timeout 2s");
-    plan.source_options = words("--packet-size 64KiB --multifd-channels 2");
+    // The end with the fault is the first to see that nothing moves.
+    (source_fault.empty() ? plan.destination_options : plan.source_options) =
+        words("--stall-timeout 2s");
+    plan.source_options = plan.source_options + words("--packet-size 64KiB --multifd-channels 2");
     return plan;
 }
 
@@ -132,7 +134,8 @@ TEST_CASE("a destination device call that never returns is left behind, not wait
 }
 
 TEST_CASE("a destination that can start no device gives all of them back", "[end_to_end]") {
-    const std::string fault = ",fail=set-state:running-p2p";
+    // From STOP, the way to RESUMING does not lead over the state that fails.
+    const std::string fault = ",state=stop,fail=set-state:running-p2p";
     Plan plan;
     plan.source_devices = {"memory,idstr=gpu0,size=2MiB,seed=5,p2p=on"};
     plan.destination_devices = {"memory,idstr=gpu0,size=2MiB,seed=5,p2p=on" + fault};
@@ -149,7 +152,7 @@ TEST_CASE("a destination that started some of its devices does not give them bac
     plan.device("memory,idstr=first,size=2MiB,seed=5,p2p=on");
     plan.source_devices = {"memory,idstr=second,size=2MiB,seed=6,p2p=on"};
     plan.destination_devices = {
-        "memory,idstr=second,size=2MiB,seed=6,p2p=on,fail=set-state:running"};
+        "memory,idstr=second,size=2MiB,seed=6,p2p=on,state=stop,fail=set-state:running"};
     const Outcome outcome = migrate(plan);
     INFO(describe(outcome));
     CHECK(outcome.source.text("owner") != "source");

@@ -84,17 +84,23 @@ TEST_CASE("a device with another content than the source's rejects its state", "
 
 TEST_CASE("a folder for records that cannot be written stops a migration before it begins",
           "[end_to_end]") {
-    const bool source = GENERATE(true, false);
-    CAPTURE(source);
     const TemporaryFolder files;
     write_text(files / "not-a-folder", "");
+    const Words folder{"--state-dir", (files / "not-a-folder") + "/state"};
     Plan plan = plan_of(kDevice, kDevice);
-    auto& options = source ? plan.source_options : plan.destination_options;
-    options = options + Words{"--state-dir", (files / "not-a-folder") + "/state"};
+    plan.destination_options = folder;
     const Outcome outcome = migrate(plan);
     INFO(describe(outcome));
-    check_failed(source ? outcome.source : outcome.destination, "record_failed", kResources);
+    check_failed(outcome.destination, "record_failed", kResources);
     check_source_kept(outcome);
+    // A source that cannot keep records asks nobody.
+    const CommandEnd end = run_command_with_report(
+        Words{"send", "--to", "tcp:127.0.0.1:1", "--device", kDevice} + folder);
+    INFO(describe("send", end));
+    check_failed(end, "record_failed", kResources);
+    CHECK(end.text("owner") == "source");
+    CHECK(end.report->flag("retry-safe"));
+    CHECK(end.text("devices.0.final-state") == "running");
 }
 
 TEST_CASE("a disk that is full at the destination fails the migration cleanly", "[end_to_end]") {
