@@ -39,6 +39,13 @@ TEST_CASE("a result that cannot be written leaves the old file", "[cli]") {
     CHECK(files_in(folder.path()) == 0);
 }
 
+TEST_CASE("a file that cannot take its place leaves nothing beside it", "[cli]") {
+    const TemporaryFolder folder;
+    std::filesystem::create_directory(folder / "taken");
+    CHECK(replace_file(folder / "taken", {}));
+    CHECK(files_in(folder.path()) == 1);
+}
+
 TEST_CASE("a target that is no regular file is written to, never replaced", "[cli]") {
     CHECK_FALSE(check_result_target("/dev/null"));
     CHECK_FALSE(write_result("/dev/null", "new\n"));
