@@ -86,9 +86,9 @@ bool is_symptom(const ErrorCode& code) noexcept {
 
 bool FirstFailure::set(Failure failure) {
     const std::scoped_lock lock(mutex_);
-    if (failure_ && (settled_ || !is_symptom(failure_->code) || is_symptom(failure.code))) {
-        return false;
-    }
+    // A cancelled wait is a consequence of what ended it, be it a symptom.
+    const bool explains = !is_symptom(failure.code) && failure.code != Errc::cancelled;
+    if (failure_ && (settled_ || !is_symptom(failure_->code) || !explains)) return false;
     failure_ = std::move(failure);
     failed_.store(true, std::memory_order_release);
     return true;
