@@ -78,7 +78,9 @@ void ControlThread::flush(Deadline deadline) {
 
 void ControlThread::await_last_word(Deadline deadline) {
     std::unique_lock lock(mutex_);
-    changed_.wait_until(lock, deadline, [&] { return control_ended_ || !control_ || stopping_; });
+    changed_.wait_until(lock, deadline, [&] {
+        return ((control_ended_ || !control_) && return_path_fd_ < 0) || stopping_;
+    });
 }
 
 std::optional<Clock::time_point> ControlThread::last_heard() const {

@@ -62,7 +62,7 @@ class ControlThread {
     void send(ControlType type, std::span<const std::byte> body = {});
     /// Waits until everything in line has been handed to the kernel, or cannot be.
     void flush(Deadline deadline);
-    /// Waits until the peer's control connection has said its last word (or there is none).
+    /// Waits until the peer has said its last word on the control connection and the return path.
     void await_last_word(Deadline deadline);
     /// The last moment at which the peer was heard; nothing without a control connection.
     [[nodiscard]] std::optional<Clock::time_point> last_heard() const;

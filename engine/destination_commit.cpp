@@ -1,6 +1,7 @@
 // The destination at the end: Loaded, Commit or Abort, running or clean. The ownership machine
 // decides; what it asks for is done here.
 #include <algorithm>
+#include <array>
 
 #include "engine/destination_session.hpp"
 #include "engine/ownership.hpp"
@@ -243,11 +244,19 @@ void DestinationSession::refuse_source() {
     tell_peer();
     const auto failure = first_failure_.get();
     const bool before_control = !control_.last_heard();
-    if (!failure || failure->told_by_peer || !greeted_ || !before_control || !main_.is_open())
+    if (!failure || failure->told_by_peer || !asked_for_hello_ || !before_control ||
+        !main_.is_open())
         return;
     std::vector<std::byte> message;
     append_message(message, ReturnPathType::refused, encode(to_peer_error(*failure)));
-    (void)main_.send(message, Clock::now() + kRefusalWait, nullptr);
+    const auto deadline = Clock::now() + kRefusalWait;
+    if (main_.send(message, deadline, nullptr)) return;
+    // Closed with bytes unread, a TCP connection is reset, and the reset may overtake the message.
+    main_.half_close();
+    std::array<std::byte, 4096> unread;
+    for (auto count = main_.receive_some(unread, deadline, nullptr); count && *count > 0;) {
+        count = main_.receive_some(unread, deadline, nullptr);
+    }
 }
 
 void DestinationSession::end_plane() {

@@ -1,4 +1,6 @@
 // The destination meets a source: greeting, agreement, channels, devices ready to load.
+#include <poll.h>
+
 #include <algorithm>
 #include <random>
 
@@ -7,6 +9,9 @@
 
 namespace multifd {
 namespace {
+
+/// Well below the second within which an end reports what the other one has told it.
+constexpr auto kGlanceEvery = std::chrono::milliseconds(100);
 
 SessionId random_session() {
     SessionId id;
@@ -44,6 +49,7 @@ bool DestinationSession::answer_ping(const Command& command) {
     const auto value = decode_u32(command.data);
     if (!value) return fail_stream(value.error());
     if (*value == kHelloPing && !qemu_) {
+        asked_for_hello_ = true;
         const auto hello = encode(make_hello());
         if (!hello) {
             fail({.code = hello.error(),
@@ -173,7 +179,8 @@ bool DestinationSession::let_channels_in() {
     if (!begin_record()) return false;
     std::vector<Connection> channels;
     if (door_) {
-        auto connections = door_->collect(began_ + common_.connect_timeout, &interrupt_);
+        auto connections = collect_channels();
+        if (failed()) return false;
         if (!connections) {
             fail({.code = connections.error(),
                   .detail = "not all of the " + std::to_string(channels_) + " channels of " +
@@ -184,6 +191,33 @@ bool DestinationSession::let_channels_in() {
         channels = std::move(connections->channels);
     }
     return make_plane(std::move(channels));
+}
+
+// A source that gives up before its channels have come says so on the main channel, which nobody
+// reads meanwhile.
+Result<SessionDoor::Connections> DestinationSession::collect_channels() {
+    const auto deadline = began_ + common_.connect_timeout;
+    for (;;) {
+        const auto glance = std::min(deadline, Clock::now() + kGlanceEvery);
+        auto connections = door_->collect(glance, &interrupt_);
+        if (connections || connections.error() != Errc::connect_timeout) return connections;
+        if (Clock::now() >= deadline || source_has_gone()) return connections;
+    }
+}
+
+bool DestinationSession::source_has_gone() {
+    pollfd main{main_.fd(), POLLRDHUP, 0};
+    if (::poll(&main, 1, 0) <= 0) return false;
+    const auto event = reader_->next(Clock::now() + common_.stall_timeout);
+    if (!event) return !fail_stream(event.error());
+    const auto* command = std::get_if<Command>(&*event);
+    if (command != nullptr && command->id == kCommandAbort) {
+        fail(failure_of_abort(command->data));
+    } else {
+        fail({.code = Errc::peer_closed,
+              .detail = peer_ + " closed the main channel before its channels came"});
+    }
+    return true;
 }
 
 // As many as the limit allows, but no more than the announced state can fill: memory that nobody

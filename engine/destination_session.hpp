@@ -36,6 +36,8 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     bool accept_source(ConnectionListener& listener);
     bool agree_with_source(ConnectionListener& listener);
     bool let_channels_in();
+    Result<SessionDoor::Connections> collect_channels();
+    bool source_has_gone();
     bool ready_devices();
     bool load_stream();
     bool await_load_threads();
@@ -129,7 +131,8 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     std::size_t packet_bytes_ = 0;
     bool switchover_ack_sent_ = false;
     bool return_path_open_ = false;
-    bool greeted_ = false;  ///< The source is multifd: it understands REFUSED.
+    bool asked_for_hello_ = false;  ///< The source is multifd: it understands REFUSED.
+    bool greeted_ = false;
 
     Connection main_;
     std::optional<MainChannelReader> reader_;

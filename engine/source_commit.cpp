@@ -216,6 +216,8 @@ void SourceSession::send_command(std::uint16_t id, std::span<const std::byte> bo
 void SourceSession::send_abort() {
     settle_cause();
     tell_peer();
+    // Before the hello no command of ours is known there; the end of the connection says enough.
+    if (hello_.software.empty()) return main_.shut_down();
     const auto failure = first_failure_.get();
     const auto body = failure ? encode(to_peer_error(*failure)) : std::vector<std::byte>{};
     writer_->records().command(kCommandAbort, body);

@@ -89,6 +89,13 @@ CancelAnswer SourceSession::cancel() noexcept {
     return answer;
 }
 
+void SourceSession::on_return_path(const Message& message) {
+    inbox_.take(message);
+    if (!failed() || static_cast<ReturnPathType>(message.type) != ReturnPathType::refused) return;
+    // It may explain what was only a symptom.
+    if (const auto reason = inbox_.mail().refused) (void)first_failure_.set(failure_of(*reason));
+}
+
 void SourceSession::on_peer_cancel() {
     bool accepted = false;
     {

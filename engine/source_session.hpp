@@ -105,7 +105,7 @@ class SourceSession final : public MigrationSession {
     bool needs_connection() const override;
     void on_peer_cancel() override;
     void add_numbers(Statistics& statistics) const override;
-    void on_return_path(const Message& message) override { inbox_.take(message); }
+    void on_return_path(const Message& message) override;
     void on_return_path_ended(ErrorCode error) override { inbox_.end(error); }
 
     // What save jobs keep for a device until its packets have left.
