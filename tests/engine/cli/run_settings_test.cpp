@@ -256,7 +256,7 @@ TEST_CASE("the memory bound holds at least one packet", "[cli]") {
     CHECK(settings.command.destination.packet_size_max == 1000000 / 4096 * 4096);
 }
 
-TEST_CASE("-q and -v choose the log, --log-level overrules them", "[cli]") {
+TEST_CASE("quiet and verbose choose the log, --log-level overrules them", "[cli]") {
     CHECK(settle(kSend).log_choice() == LogChoice::info);
     CHECK(settle(kSend + Words{"-q"}).log_choice() == LogChoice::error);
     CHECK(settle(kSend + Words{"-v"}).log_choice() == LogChoice::debug);
