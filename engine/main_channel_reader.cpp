@@ -34,8 +34,11 @@ Result<> MainChannelReader::receive_more(std::size_t needed, Deadline deadline) 
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
-    // The parser never needs more than kVisibleBytesMax, whatever the peer writes.
-    if (needed > buffer_.size()) buffer_.resize(needed);
+    // The parser never needs more than kVisibleBytesMax, whatever the peer writes. It searches an
+    // unsized config state byte by byte, so room for many is made at once.
+    if (needed > buffer_.size()) {
+        buffer_.resize(std::max(needed, std::min(2 * buffer_.size(), kVisibleBytesMax)));
+    }
     const auto room = std::span(buffer_).subspan(end_);
     const auto count = connection_.receive_some(room, deadline, &interrupt_);
     if (!count) return count.error();
