@@ -185,28 +185,41 @@ void ControlThread::take_messages(Inbox& inbox, bool control) {
         }
         if (!parsed->message) break;
         begin += parsed->consumed;
-        if (control) {
-            dispatch_control(*parsed->message);
-        } else {
-            events_.on_return_path(*parsed->message);
+        ErrorCode wrong;
+        try {
+            wrong = control ? dispatch_control(*parsed->message) : ErrorCode();
+            if (!control) events_.on_return_path(*parsed->message);
+        } catch (...) {  // Told once: the message is behind us, what follows it is not lost.
+            events_.on_control_fault(std::current_exception());
+        }
+        if (wrong) {
+            end(inbox, control, wrong);
+            return;
         }
     }
     std::memmove(inbox.bytes.data(), inbox.bytes.data() + begin, inbox.filled - begin);
     inbox.filled -= begin;
 }
 
-void ControlThread::dispatch_control(const Message& message) {
+ErrorCode ControlThread::dispatch_control(const Message& message) {
     switch (static_cast<ControlType>(message.type)) {
-        case ControlType::heartbeat:
-            if (const auto beat = decode_heartbeat(message.data)) events_.on_heartbeat(*beat);
-            return;
-        case ControlType::error:
-            if (const auto error = decode_peer_error(message.data)) events_.on_peer_error(*error);
-            return;
+        case ControlType::heartbeat: {
+            const auto beat = decode_heartbeat(message.data);
+            if (!beat) return beat.error();
+            events_.on_heartbeat(*beat);
+            break;
+        }
+        case ControlType::error: {
+            const auto error = decode_peer_error(message.data);
+            if (!error) return error.error();
+            events_.on_peer_error(*error);
+            break;
+        }
         case ControlType::cancel_request:
             events_.on_cancel_request();
-            return;
+            break;
     }
+    return {};
 }
 
 void ControlThread::end(Inbox& inbox, bool control, ErrorCode error) {

@@ -80,7 +80,7 @@ class ControlThread {
     void turn(std::chrono::milliseconds wait);
     void receive(Inbox& inbox, int fd, bool control);
     void take_messages(Inbox& inbox, bool control);
-    void dispatch_control(const Message& message);
+    ErrorCode dispatch_control(const Message& message);
     void end(Inbox& inbox, bool control, ErrorCode error);
     void write_outbox();
     void wake() noexcept;

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "channels/wire/assert.hpp"
+#include "channels/wire/limits.hpp"
 
 namespace multifd {
 
@@ -52,7 +53,9 @@ Failure failure_of(const PeerError& error) {
     failure.detail = error.message.empty() ? error.code : error.message;
     if (!error.device.empty()) failure.device = DeviceIdentity{error.device, 0};
     failure.idx = error.idx;
-    if (error.channel) failure.channel = ChannelId{static_cast<std::uint8_t>(*error.channel)};
+    if (error.channel && *error.channel < limits::kChannelsMax) {
+        failure.channel = ChannelId{static_cast<std::uint8_t>(*error.channel)};
+    }
     failure.told_by_peer = true;
     return failure;
 }

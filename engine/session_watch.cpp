@@ -91,10 +91,13 @@ void MigrationSession::on_peer_error(const PeerError& error) {
 
 void MigrationSession::on_control_ended(ErrorCode error) {
     if (!needs_connection()) return;
-    fail({.code = Errc::peer_closed,
+    // Bytes that make no sense are a fault of their own; anything else is only an end.
+    const bool damaged =
+        error.category() == multifd_category() && error && error != Errc::stream_truncated;
+    fail({.code = damaged ? error : ErrorCode(Errc::peer_closed),
           .detail = "the control connection to " + peer_ + " ended" +
                     (error ? ": " + error.message() : std::string()) +
-                    "; the process at the other end has died or given up"});
+                    (damaged ? "" : "; the process at the other end has died or given up")});
 }
 
 void MigrationSession::on_control_fault(std::exception_ptr fault) {
