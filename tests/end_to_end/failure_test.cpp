@@ -69,6 +69,19 @@ TEST_CASE("a failed migration leaves an existing file as it was", "[end_to_end]"
     check_source_kept(outcome);
 }
 
+TEST_CASE("a config state that the destination's device does not take fails the migration",
+          "[end_to_end]") {
+    const TemporaryFolder files;
+    write_text(files / "in.state", std::string(200000, 'n'));
+    write_text(files / "in.config", "configuration");
+    const Outcome outcome = migrate(
+        plan_of("file,idstr=gpu0,path=" + (files / "in.state") + ",config=" + (files / "in.config"),
+                "file,idstr=gpu0,path=" + (files / "out.state")));
+    check_one_failed(outcome, outcome.destination, outcome.source, "device_failed", kDeviceFailed);
+    CHECK_FALSE(std::filesystem::exists(files / "out.state"));
+    check_source_kept(outcome);
+}
+
 TEST_CASE("a device with another content than the source's rejects its state", "[end_to_end]") {
     const std::string other =
         GENERATE("memory,idstr=gpu0,size=2MiB,seed=6", "memory,idstr=gpu0,size=1MiB,seed=5",
@@ -133,7 +146,7 @@ TEST_CASE("memory that cannot be had is an error, not a crash", "[end_to_end]") 
         WARN("SKIPPED: a sanitizer's own memory does not fit into an address space limit");
         return;
     }
-    Plan plan = plan_of(kDevice, kDevice);
+    Plan plan = plan_of("memory,idstr=gpu0,size=16GiB", "memory,idstr=gpu0,size=16GiB");
     plan.destination_options = words("--max-queued-bytes 1TiB");
     plan.destination_surroundings.address_space_bytes_max = std::uint64_t{1} << 30U;
     const Outcome outcome = migrate(plan);

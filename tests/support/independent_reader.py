@@ -6,7 +6,7 @@
     independent_reader.py filter RECORDING TARGET    writes main.bin and channel-ID.bin, without
                                                      what is not device state
 
-RECORDING is a folder of conn-K-src2dst.bin files. `state` is that of STOP_COPY, in the order of idx;
+RECORDING is a folder of conn-K-src2dst.bin files. `state` is that of STOP_COPY, ordered by idx;
 `precopy` is what the device was given before it; `config` is what lies between its two tokens.
 Prints a JSON summary. Fails, with a traceback, on anything it does not understand to the last byte.
 """
