@@ -5,6 +5,7 @@
 #include <mutex>
 #include <thread>
 
+#include "channels/transport/quiet_thread.hpp"
 #include "channels/wire/assert.hpp"
 
 namespace multifd {
@@ -59,7 +60,7 @@ CallOutcome outcome_of_exception() noexcept {
 }
 
 CallWorker::CallWorker() : slot_(std::make_shared<Slot>()) {
-    slot_->thread = std::thread([slot = slot_] {
+    slot_->thread = start_quiet_thread("multifd-device", [slot = slot_] {
         std::unique_lock lock(slot->mutex);
         for (;;) {
             slot->changed.wait(lock, [&] { return slot->stopping || slot->job; });

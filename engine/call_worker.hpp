@@ -29,9 +29,9 @@ struct CallOutcome {
 };
 
 /// Runs one job at a time on a thread of its own. A job that does not end is left behind: the
-/// thread and what the job shares live on, and nothing waits for them. Ownership: owns the thread;
-/// a job must share (not borrow) what it touches. Threads:   start(), wait() and wake() from any
-/// thread, but one start() at a time; call() only
+/// thread and what the job shares live on, and nothing waits for them.
+/// Ownership: owns the thread; a job must share (not borrow) what it touches.
+/// Threads:   start(), wait() and wake() from any thread, but one start() at a time; call() only
 ///            inside a job.
 /// Errors:    a job's exceptions are the job's to catch; what escapes is dropped.
 class CallWorker {
@@ -54,6 +54,25 @@ class CallWorker {
     /// Inside a job: makes one foreign call, visible to running_call().
     template <class Call>
     CallOutcome call(const char* name, Call&& foreign) noexcept;
+
+    /// Inside a call that has called back into the engine: until the guard ends, the engine's own work
+    /// does not count as the foreign call's time.
+    class Pause {
+      public:
+        explicit Pause(CallWorker& worker) noexcept
+            : worker_(worker), call_(worker.running_call()) {
+            worker_.call_ends();
+        }
+        ~Pause() {
+            if (call_) worker_.call_begins(call_->name);
+        }
+        Pause(const Pause&) = delete;
+        Pause& operator=(const Pause&) = delete;
+
+      private:
+        CallWorker& worker_;
+        std::optional<RunningCall> call_;
+    };
 
   private:
     struct Slot;  // Shared with the thread, so that an abandoned one still has it.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "channels/transport/quiet_thread.hpp"
 #include "channels/wire/assert.hpp"
 #include "channels/wire/ram_packet.hpp"
 #include "engine/transfer_digest.hpp"
@@ -13,8 +14,17 @@ ChannelReceivers::ChannelReceivers(std::vector<Connection> channels, Wiring wiri
       connections_(std::move(channels)),
       counters_(connections_.size()) {
     threads_.reserve(connections_.size());
-    for (std::size_t i = 0; i < connections_.size(); ++i) {
-        threads_.emplace_back([this, id = ChannelId{static_cast<std::uint8_t>(i)}] { run(id); });
+    try {
+        for (std::size_t i = 0; i < connections_.size(); ++i) {
+            const ChannelId id{static_cast<std::uint8_t>(i)};
+            threads_.push_back(start_quiet_thread("multifd-recv", [this, id] { run(id); }));
+        }
+    } catch (...) {
+        // A thread that cannot be had must not leave the others behind.
+        wiring_.inbound->abort();
+        abort();
+        join();
+        throw;
     }
 }
 
@@ -74,7 +84,7 @@ Result<ChannelReceivers::Next> ChannelReceivers::receive_packet(ChannelId id, He
     switch (prefix->kind) {
         case PacketKind::channel_end:
             if (wiring_.qemu) return ErrorCode(Errc::packet_flags_unknown);
-            return Next::ended;
+            return expect_nothing(id);
         case PacketKind::ram:
             if (!wiring_.qemu) return ErrorCode(Errc::packet_unexpected);
             if (const auto skipped = skip_ram(id, head); !skipped) return skipped.error();
@@ -84,6 +94,15 @@ Result<ChannelReceivers::Next> ChannelReceivers::receive_packet(ChannelId id, He
             return Next::packet;
     }
     return ErrorCode(Errc::packet_flags_unknown);
+}
+
+// The mark is the last thing on a channel; the source closes its direction right behind it.
+Result<ChannelReceivers::Next> ChannelReceivers::expect_nothing(ChannelId id) {
+    std::array<std::byte, 1> more;
+    const auto count = connections_[id.value].receive_full(more);
+    if (!count) return count.error();
+    if (*count != 0) return ErrorCode(Errc::packet_unexpected);
+    return Next::ended;
 }
 
 Result<> ChannelReceivers::receive_exactly(ChannelId id, std::span<std::byte> target) {

@@ -63,6 +63,7 @@ class ChannelReceivers {
     void run(ChannelId id) noexcept;
     void receive_all(ChannelId id, Head& head);
     Result<Next> receive_packet(ChannelId id, Head& head);
+    Result<Next> expect_nothing(ChannelId id);
     Result<> receive_state(ChannelId id, Head& head);
     Result<> skip_ram(ChannelId id, const Head& head);
     Result<> receive_exactly(ChannelId id, std::span<std::byte> target);

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "channels/transport/quiet_thread.hpp"
 #include "channels/wire/device_state_packet.hpp"
 
 namespace multifd {
@@ -12,8 +13,16 @@ ChannelSenders::ChannelSenders(std::vector<Connection> channels, Wiring wiring)
       counters_(connections_.size()),
       queue_(wiring_.queue_packets) {
     threads_.reserve(connections_.size());
-    for (std::size_t i = 0; i < connections_.size(); ++i) {
-        threads_.emplace_back([this, id = ChannelId{static_cast<std::uint8_t>(i)}] { run(id); });
+    try {
+        for (std::size_t i = 0; i < connections_.size(); ++i) {
+            const ChannelId id{static_cast<std::uint8_t>(i)};
+            threads_.push_back(start_quiet_thread("multifd-send", [this, id] { run(id); }));
+        }
+    } catch (...) {
+        // A thread that cannot be had must not leave the others behind.
+        abort();
+        join();
+        throw;
     }
 }
 

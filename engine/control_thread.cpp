@@ -11,6 +11,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "channels/transport/quiet_thread.hpp"
 #include "channels/wire/limits.hpp"
 
 namespace multifd {
@@ -35,7 +36,7 @@ ControlThread::ControlThread(ControlEvents& events, Clock::duration tick)
 
 void ControlThread::start() {
     next_tick_ = last_heard_ = Clock::now();
-    thread_ = std::thread([this] { run(); });
+    thread_ = start_quiet_thread("multifd-control", [this] { run(); });
 }
 
 ControlThread::~ControlThread() {
@@ -85,7 +86,7 @@ void ControlThread::await_last_word(Deadline deadline) {
 
 std::optional<Clock::time_point> ControlThread::last_heard() const {
     const std::scoped_lock lock(mutex_);
-    if (!control_ || control_ended_) return std::nullopt;
+    if (!control_) return std::nullopt;
     return last_heard_;
 }
 

@@ -15,15 +15,21 @@ constexpr auto kRefusalWait = std::chrono::milliseconds(300);
 
 }  // namespace
 
-void DestinationSession::settle_ownership() {
-    for (;;) {
-        {
-            const std::scoped_lock lock(ownership_mutex_);
-            if (ownership_.final()) break;
+void DestinationSession::settle_ownership(bool complete) noexcept {
+    try {
+        raise(complete ? DestinationEvent::all_loaded : DestinationEvent::load_failed);
+        for (;;) {
+            {
+                const std::scoped_lock lock(ownership_mutex_);
+                if (ownership_.final()) break;
+            }
+            if (const auto event = await_event()) raise(*event);
         }
-        if (const auto event = await_event()) raise(*event);
+        if (!report_) conclude(Status::failed);
+    } catch (...) {
+        note(failure_of(std::current_exception()));
     }
-    if (!report_) conclude(Status::failed);
+    if (!report_) report_.emplace().status = Status::failed;
 }
 
 void DestinationSession::raise(DestinationEvent event) {
@@ -35,8 +41,15 @@ void DestinationSession::raise(DestinationEvent event) {
     perform(actions);
 }
 
-void DestinationSession::perform(const DestinationActions& actions) {
-    for (const auto action : actions) perform(action);
+// Each action is tried whatever became of the one before.
+void DestinationSession::perform(const DestinationActions& actions) noexcept {
+    for (const auto action : actions) {
+        try {
+            perform(action);
+        } catch (...) {
+            note(failure_of(std::current_exception()));
+        }
+    }
 }
 
 void DestinationSession::perform(DestinationAction action) {
@@ -71,6 +84,7 @@ void DestinationSession::perform(DestinationAction action) {
         case DestinationAction::clean_devices:
             return clean_devices();
         case DestinationAction::keep_stopped:
+            leave_stuck_devices();
             return refresh_states();
         case DestinationAction::request_cancel_from_source:
             return request_cancel();
@@ -86,7 +100,7 @@ void DestinationSession::perform(DestinationAction action) {
 void DestinationSession::record(Decision decision) {
     const auto outcome = write_record(decision);
     if (outcome != RecordOutcome::written) {
-        fail({.code = Errc::record_failed, .detail = records_.problem()});
+        note({.code = Errc::record_failed, .detail = records_.problem()});
     }
     switch (outcome) {
         case RecordOutcome::written:
@@ -177,7 +191,7 @@ std::optional<DestinationEvent> DestinationSession::read_verdict() {
         return DestinationEvent::commit_received;
     }
     if (command->id != kCommandAbort) return std::nullopt;
-    fail(failure_of_abort(command->data));
+    note(failure_of_abort(command->data));
     return DestinationEvent::abort_received;
 }
 
@@ -186,38 +200,28 @@ bool DestinationSession::start_host() {
     const auto outcome =
         settle_host("start", [](Host& host, std::stop_token cancel) { return host.start(cancel); });
     if (outcome.empty()) return true;
-    fail({.code = Errc::host_failed, .detail = outcome});
+    note({.code = Errc::host_failed, .detail = outcome});
     return false;
 }
 
 // Both barriers: all that can reach their P2P state first, then all run, then the guest.
 void DestinationSession::start_devices() {
     if (!committed_) committed_ = Clock::now();
-    const auto problems_before = device_problem_.size();
-    const auto to = [](DeviceState state) {
-        return [state](Device& device) { return device.set_state(state); };
-    };
-    settle_devices(
-        "going to running-p2p",
-        [](const DeviceSlot& slot) { return slot.running && slot.traits.p2p; },
-        to(DeviceState::running_p2p));
-    if (device_problem_.size() == problems_before) {
-        settle_devices(
-            "going to running", [](const DeviceSlot& slot) { return slot.running; },
-            to(DeviceState::running));
-    }
+    const bool devices_run =
+        settle_states(DeviceState::running_p2p,
+                      [](const DeviceSlot& slot) { return slot.running && slot.traits.p2p; }) &&
+        settle_states(DeviceState::running, [](const DeviceSlot& slot) { return slot.running; });
     refresh_states();
-    const bool devices_run = device_problem_.size() == problems_before;
     if (devices_run && start_host()) {
         running_ = Clock::now();
         return raise(DestinationEvent::start_succeeded);
     }
     if (!devices_run) {
-        fail({.code = Errc::device_failed, .detail = "starting the devices: " + device_problem_});
+        note({.code = Errc::device_failed, .detail = "starting the devices: " + device_problem_});
     }
-    // A stuck device may run or not: that counts as started.
+    // A device that is stuck, or does not say where it is, may run: that counts as started.
     const bool none = std::ranges::all_of(devices_, [](const auto& slot) {
-        return !slot->stuck &&
+        return !slot->stuck && slot->answered &&
                (slot->seen_state == DeviceState::stop || slot->seen_state == DeviceState::error);
     });
     raise(none ? DestinationEvent::start_failed_none_started
@@ -228,20 +232,23 @@ void DestinationSession::clean_devices() {
     settle_cause();
     refuse_source();
     leave_stuck_devices();
+    end_plane();  // What the kernel still holds for a channel may be on its way into lent memory.
     const auto touched = [this](const DeviceSlot& slot) {
         return incoming_[slot.id.value].touched;
     };
     settle_devices("reset", touched, [](Device& device) { return device.reset(); });
-    settle_devices("going to stop", touched, [](Device& device) {
-        return device.state() == DeviceState::stop ? CallResult::success()
-                                                   : device.set_state(DeviceState::stop);
-    });
+    settle_devices(
+        "going to stop", touched,
+        [](Device& device) {
+            return device.state() == DeviceState::stop ? CallResult::success()
+                                                       : device.set_state(DeviceState::stop);
+        },
+        DeviceState::stop);
     refresh_states();
 }
 
 // Whichever way the source listens on by now.
 void DestinationSession::refuse_source() {
-    tell_peer();
     const auto failure = first_failure_.get();
     const bool before_control = !control_.last_heard();
     if (!failure || failure->told_by_peer || !asked_for_hello_ || !before_control ||
@@ -259,12 +266,11 @@ void DestinationSession::refuse_source() {
     }
 }
 
-void DestinationSession::end_plane() {
-    if (failed()) stop_data_plane();
-    if (receivers_) {
-        receivers_->abort();
-        receivers_->join();
-    }
+void DestinationSession::end_plane() noexcept {
+    if (inbound_) inbound_->abort();
+    if (!receivers_) return;
+    receivers_->abort();
+    receivers_->join();
 }
 
 void DestinationSession::conclude(Status status) {

@@ -2,6 +2,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <limits>
 #include <random>
 
 #include "engine/destination_session.hpp"
@@ -208,7 +209,7 @@ Result<SessionDoor::Connections> DestinationSession::collect_channels() {
 bool DestinationSession::source_has_gone() {
     pollfd main{main_.fd(), POLLRDHUP, 0};
     if (::poll(&main, 1, 0) <= 0) return false;
-    const auto event = reader_->next(Clock::now() + common_.stall_timeout);
+    const auto event = reader_->next(began_ + common_.connect_timeout);
     if (!event) return !fail_stream(event.error());
     const auto* command = std::get_if<Command>(&*event);
     if (command != nullptr && command->id == kCommandAbort) {
@@ -223,7 +224,8 @@ bool DestinationSession::source_has_gone() {
 // As many as the limit allows, but no more than the announced state can fill: memory that nobody
 // will touch is not taken. An estimate that was too low costs waiting, never correctness.
 std::size_t DestinationSession::buffers_wanted(std::size_t channels) const {
-    const auto allowed = std::max<std::size_t>(settings_.max_queued_bytes / packet_bytes_, 1);
+    const auto allowed = std::clamp<std::size_t>(settings_.max_queued_bytes / packet_bytes_, 1,
+                                                 std::numeric_limits<std::uint32_t>::max() - 1);
     std::size_t announced = 2 * (channels + devices_.size());
     for (const auto& slot : devices_) {
         if (!slot->multifd) continue;

@@ -1,4 +1,5 @@
 // The load threads: each writes its device's packets in order, the config state last.
+#include "channels/wire/assert.hpp"
 #include "channels/wire/device_state_packet.hpp"
 #include "engine/destination_session.hpp"
 
@@ -81,7 +82,9 @@ void DestinationSession::report_gap(const Refusal& gap) {
 
 bool DestinationSession::await_load_threads() {
     for (auto& slot : devices_) {
-        if (slot->multifd && !await_job(*slot)) return false;
+        if (!slot->multifd) continue;
+        if (!await_job(*slot)) return false;
+        MULTIFD_ASSERT(slot->ended);  // A load thread ends with its config state or a failure.
     }
     // A packet too many can still stand unread behind the last one: a channel is through at its
     // end. QEMU keeps its channels open.
@@ -113,8 +116,12 @@ bool DestinationSession::validate_devices() {
 
 bool DestinationSession::compare_tables() {
     if (!agreed_verify_) return !failed();
+    std::vector<bool> seen(source_order_.size());
     for (const auto& theirs : source_table_) {
-        if (theirs.device >= source_order_.size()) return fail_stream(Errc::message_malformed);
+        if (theirs.device >= source_order_.size() || seen[theirs.device]) {
+            return fail_stream(Errc::message_malformed);
+        }
+        seen[theirs.device] = true;
         const auto& slot = *devices_[source_order_[theirs.device]];
         const auto bytes = slot.bytes.value() + slot.pre_copy_bytes.value();
         if (theirs.packets != slot.packets.value() || theirs.bytes != bytes) {

@@ -77,7 +77,8 @@ enum class DestinationAction {
 
 using DestinationActions = ActionList<DestinationAction>;
 
-/// Ownership, Threads, Errors: as SourceOwnership.
+/// Ownership, Threads,
+/// Errors:    as SourceOwnership.
 class DestinationOwnership {
   public:
     explicit DestinationOwnership(Peer peer) noexcept : peer_(peer) {}

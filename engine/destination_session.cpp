@@ -29,13 +29,8 @@ Report DestinationSession::run(ConnectionListener& listener) {
     } catch (...) {
         fail(failure_of(std::current_exception()));
     }
-    try {
-        raise(loaded && !failed() ? DestinationEvent::all_loaded : DestinationEvent::load_failed);
-        settle_ownership();
-    } catch (...) {
-        fail(failure_of(std::current_exception()));
-        if (!report_) conclude(Status::failed);
-    }
+    // Everything from here on decides who owns the devices: no late trouble may interrupt it.
+    settle_ownership(loaded && seal_outcome());
     end_control();
     end_plane();
     main_.shut_down();
@@ -49,10 +44,7 @@ bool DestinationSession::load(ConnectionListener& listener) {
 }
 
 bool DestinationSession::accept_source(ConnectionListener& listener) {
-    if (const auto prepared = records_.prepare(); !prepared) {
-        fail({.code = Errc::record_failed, .detail = records_.problem()});
-        return false;
-    }
+    if (!prepare_records()) return false;
     auto main = listener.accept_main(kNoDeadline, &interrupt_);
     if (!main) {
         fail({.code = main.error(),
@@ -73,18 +65,25 @@ bool DestinationSession::accept_source(ConnectionListener& listener) {
     return !failed();
 }
 
+// The cause is on record before the main thread can see that the cancel was granted.
 CancelAnswer DestinationSession::cancel() noexcept {
+    const auto phase = status();
     CancelAnswer answer = CancelAnswer::not_running;
     {
         const std::scoped_lock lock(ownership_mutex_);
         answer = ownership_.ask_cancel();
         if (answer == CancelAnswer::in_doubt) released_ = true;
         if (answer == CancelAnswer::requested) cancel_requested_ = true;
+        if (answer == CancelAnswer::accepted) {
+            Failure failure;
+            failure.code = Errc::cancelled;
+            failure.phase = to_string(phase);  // Short enough to need no memory.
+            note(std::move(failure));
+        }
     }
     if (answer == CancelAnswer::accepted) {
-        const auto phase = std::string(to_string(status()));
         set_status(Status::cancelling);
-        fail({.code = Errc::cancelled, .detail = "cancelled here", .phase = phase});
+        stop_everything();
     }
     will_.notify_all();
     return answer;

@@ -19,10 +19,10 @@
 
 namespace multifd {
 
-/// Threads: run() once; cancel() and statistics() from any. The main thread reads the main channel;
-/// a
-///          section's content is read on its device's thread while the main thread waits; packets
-///          arrive on the channels' threads and are written on the devices' threads.
+/// Threads:   run() once; cancel() and statistics() from any. The main thread reads the main
+///            channel; a section's content is read on its device's thread while the main thread
+///            waits; packets arrive on the channels' threads and are written on the devices'
+///            threads.
 class DestinationSession final : public MigrationSession, private SectionClassifier {
   public:
     DestinationSession(DestinationSettings settings, std::vector<DeviceEntry> devices, Host* host,
@@ -44,7 +44,7 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     bool validate_devices();
     bool compare_tables();
     // Then the ownership machine decides.
-    void settle_ownership();
+    void settle_ownership(bool complete) noexcept;
 
     // Meeting (destination_connect.cpp).
     Hello make_hello() const;
@@ -83,7 +83,7 @@ class DestinationSession final : public MigrationSession, private SectionClassif
 
     // The end (destination_commit.cpp).
     void raise(DestinationEvent event);
-    void perform(const DestinationActions& actions);
+    void perform(const DestinationActions& actions) noexcept;
     void perform(DestinationAction action);
     std::optional<DestinationEvent> await_event();
     std::optional<DestinationEvent> read_verdict();
@@ -96,7 +96,7 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     bool start_host();
     void keep_stopped();
     void refuse_source();
-    void end_plane();
+    void end_plane() noexcept;
     void conclude(Status status);
     void add_downtime_parts();
 

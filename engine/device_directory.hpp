@@ -12,7 +12,7 @@
 
 namespace multifd {
 
-/// Threads: constant after construction. Looking up does not allocate.
+/// Threads:   constant after construction. Looking up does not allocate.
 class DeviceDirectory {
   public:
     /// `identities` are distinct; their position is their DeviceId.

@@ -20,8 +20,8 @@ struct DeviceTimes {
 };
 
 /// What both roles know of a device.
-/// Threads: what is not atomic is written by the session's main thread before the device's thread
-///          starts a job, or by that job; a job's end publishes what it wrote.
+/// Threads:   what is not atomic is written by the session's main thread before the device's thread
+///            starts a job, or by that job; a job's end publishes what it wrote.
 struct DeviceSlot {
     DeviceSlot(DeviceEntry device_entry, DeviceId device_id)
         : entry(std::move(device_entry)),
@@ -48,9 +48,9 @@ struct DeviceSlot {
     DeviceTimes times;
 
     std::atomic<DeviceState> seen_state = DeviceState::stop;  ///< What state() said last.
-    std::atomic<bool> stuck =
-        false;  ///< A call did not return: the device cannot be asked any more.
-    std::atomic<bool> ended = false;  ///< Its save or load job has done all of its work.
+    std::atomic<bool> answered = true;  ///< It said its state when it was asked last.
+    std::atomic<bool> stuck = false;    ///< A call did not return: it cannot be asked any more.
+    std::atomic<bool> ended = false;    ///< Its save or load job has done all of its work.
 };
 
 }  // namespace multifd

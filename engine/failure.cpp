@@ -71,9 +71,10 @@ Failure failure_of(const std::exception_ptr& exception) {
     try {
         std::rethrow_exception(exception);
     } catch (const std::bad_alloc&) {
-        return {
-            .code = Errc::memory_exhausted,
-            .detail = "this end has run out of memory; lower --max-queued-bytes or --packet-size"};
+        // No words of its own: there may be no memory for them. The code has a text.
+        Failure failure;
+        failure.code = Errc::memory_exhausted;
+        return failure;
     } catch (const std::exception& thrown) {
         return {.code = Errc::internal_error, .detail = thrown.what()};
     } catch (...) {

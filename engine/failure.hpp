@@ -45,7 +45,7 @@ Failure failure_of(const std::exception_ptr& exception);
 
 /// Keeps the first failure; later ones are consequences and are dropped. A connection that broke is
 /// only a symptom: the first failure with another cause replaces it until settle() is called.
-/// Threads: all members from any thread.
+/// Threads:   all members from any thread.
 class FirstFailure {
   public:
     /// True when `failure` is now the cause.

@@ -24,12 +24,12 @@ struct Refusal {
 };
 
 /// Between the channels' threads, which bring packets in any order, and the load threads, which
-/// take each device's in order. Limits:    memory for `limits.buffers` buffers and the one that the
-/// over-limit token stands for. Threads:   admit(), received(), channel_ended() on the channels'
-/// threads; next(), loaded() on the
-///            device's load thread; abort() and the numbers from any. One short critical section
-///            per packet and thread: in admit() and in loaded(); received() and next() take no
-///            lock.
+/// take each device's in order.
+/// Limits:    memory for `limits.buffers` buffers and the one that the over-limit token stands for.
+/// Threads:   admit(), received(), channel_ended() on the channels' threads; next(), loaded() on
+///            the device's load thread; abort() and the numbers from any. One short critical
+///            section per packet and thread: in admit() and in loaded(); received() and next() take
+///            no lock.
 class InboundPackets {
   public:
     /// Throws std::bad_alloc.

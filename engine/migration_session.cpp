@@ -1,15 +1,15 @@
 #include "engine/migration_session.hpp"
 
 #include <algorithm>
-#include <thread>
+#include <utility>
 
 #include "channels/wire/assert.hpp"
 
 namespace multifd {
 namespace {
 
-// A device call that was interrupted gets this long to return before it counts as stuck.
-constexpr auto kInterruptGrace = std::chrono::milliseconds(500);
+// How long a record is waited for that decides nothing any more.
+constexpr auto kNotePatience = std::chrono::milliseconds(500);
 // How long a broken connection waits for the peer's own explanation on the control connection.
 constexpr auto kLastWordWait = std::chrono::milliseconds(300);
 constexpr auto kTickMax = std::chrono::milliseconds(100);
@@ -39,7 +39,8 @@ MigrationSession::MigrationSession(Role role, const CommonSettings& settings,
       status_(role),
       phase_began_(began_.time_since_epoch().count()),
       stall_watch_(bare_stall_limit(settings), began_),
-      last_tick_(began_) {
+      last_tick_(began_),
+      resumed_at_(began_) {
     devices_.reserve(devices.size());
     for (auto& entry : devices) {
         const DeviceId id{static_cast<std::uint32_t>(devices_.size())};
@@ -48,28 +49,53 @@ MigrationSession::MigrationSession(Role role, const CommonSettings& settings,
 }
 
 void MigrationSession::fail(Failure failure) noexcept {
+    {
+        const std::scoped_lock lock(stop_mutex_);
+        if (sealed_) return;
+        note(std::move(failure));
+    }
+    stop_everything();
+}
+
+void MigrationSession::note(Failure failure) noexcept {
+    const auto code = failure.code;
     try {
         if (failure.phase.empty()) failure.phase = to_string(status());
-        const auto word = failure.told_by_peer || is_symptom(failure.code)
-                              ? std::vector<std::byte>{}
-                              : encode(to_peer_error(failure));
+        const auto word = failure.told_by_peer || is_symptom(code) ? std::vector<std::byte>{}
+                                                                   : encode(to_peer_error(failure));
         if (!first_failure_.set(std::move(failure))) return;
         // Before the connections end, which at the other end must not look like the cause.
         if (!word.empty()) control_.send(ControlType::error, word);
-        if (plane_stopped_.exchange(true)) return;
-        interrupt_.raise();
-        host_stop_.request_stop();
-        stop_data_plane();
-        for (auto& slot : devices_) {
-            if (!slot->worker.idle()) slot->entry.device->interrupt();
-            slot->worker.wake();
-        }
-        host_worker_->wake();
     } catch (...) {
-        // Nothing above allocates but the failure's own text; what could be stopped has been.
-        interrupt_.raise();
-        stop_data_plane();
+        // No memory for words; the bare code still ends the migration.
+        Failure bare;
+        bare.code = code;
+        (void)first_failure_.set(std::move(bare));
     }
+}
+
+void MigrationSession::stop_everything() noexcept {
+    if (plane_stopped_.exchange(true)) return;
+    interrupt_.raise();
+    stop_data_plane();
+    records_.wake();
+    host_worker_->wake();
+    for (auto& slot : devices_) slot->worker.wake();
+    // Foreign code comes last: whatever it does, nobody waits for it in vain.
+    host_stop_.request_stop();
+    for (auto& slot : devices_) {
+        if (!slot->worker.idle()) slot->entry.device->interrupt();
+    }
+    const std::scoped_lock lock(stop_mutex_);
+    interrupts_sent_ = true;
+    stop_done_.notify_all();
+}
+
+bool MigrationSession::seal_outcome() noexcept {
+    const std::scoped_lock lock(stop_mutex_);
+    if (failed()) return false;
+    sealed_ = true;
+    return true;
 }
 
 void MigrationSession::fail_call(const DeviceSlot& slot, const char* call,
@@ -81,14 +107,18 @@ void MigrationSession::fail_call(const DeviceSlot& slot, const char* call,
           .device = slot.identity});
 }
 
-void MigrationSession::log(LogLevel level, const std::string& message) const {
+void MigrationSession::log(LogLevel level, const std::string& message) const noexcept {
     if (!log_sink_) return;
-    std::string session;
-    {
-        const std::scoped_lock lock(names_mutex_);
-        session = session_text_;
+    try {
+        std::string session;
+        {
+            const std::scoped_lock lock(names_mutex_);
+            session = session_text_;
+        }
+        log_sink_({level, session, to_string(role_), to_string(status()), message});
+    } catch (...) {
+        // A line is lost; a migration is not ended by its log.
     }
-    log_sink_({level, session, to_string(role_), to_string(status()), message});
 }
 
 Status MigrationSession::status() const {
@@ -96,7 +126,7 @@ Status MigrationSession::status() const {
     return status_.status();
 }
 
-void MigrationSession::set_status(Status next) {
+void MigrationSession::set_status(Status next) noexcept {
     {
         const std::scoped_lock lock(status_mutex_);
         if (status_.status() == next) return;
@@ -104,7 +134,6 @@ void MigrationSession::set_status(Status next) {
         if (!status_.try_set(next)) return;
     }
     begin_phase();
-    log(LogLevel::debug, "status is now " + std::string(to_string(next)));
 }
 
 void MigrationSession::begin_phase() noexcept {
@@ -184,11 +213,7 @@ bool MigrationSession::ask_host(const char* name,
     host_worker_->start([self = shared_from_this(), name, step] {
         const auto outcome = self->host_worker_->call(
             name, [&] { return step(*self->host_, self->host_stop_.get_token()); });
-        if (outcome.ok()) {
-            self->progress_.fetch_add(1, std::memory_order_relaxed);
-            return;
-        }
-        if (self->failed() && outcome.error == Errc::cancelled) return;
+        if (outcome.ok() || (self->failed() && outcome.error == Errc::cancelled)) return;
         self->fail(
             {.code = Errc::host_failed,
              .detail = "the host's " + std::string(name) + " failed: " + outcome.result.detail});
@@ -204,51 +229,53 @@ void MigrationSession::start_control() {
     control_.start();
 }
 
-MigrationSession::RecordOutcome MigrationSession::write_record(Decision decision) {
-    SessionRecord record;
-    record.session = session_text_;
-    record.role = role_;
-    record.peer = peer_;
-    record.decision = decision;
-    for (const auto& slot : devices_) record.devices.push_back(slot->identity);
-    if (!record_worker_.idle()) return RecordOutcome::late;
-    const auto error = std::make_shared<ErrorCode>();
-    record_worker_.start([self = shared_from_this(), this, error, record = std::move(record)] {
-        *error = records_.write(record);
-    });
-    if (!record_worker_.wait(Clock::now() + common_.stall_timeout)) {
-        log(LogLevel::error,
-            "the record in " + common_.state_dir + " could not be written in time");
-        return RecordOutcome::late;
+bool MigrationSession::prepare_records() {
+    const auto outcome =
+        records_.prepare(Clock::now() + common_.stall_timeout, [this] { return failed(); });
+    if (outcome == RecordOutcome::written) return !failed();
+    fail({.code = Errc::record_failed, .detail = records_.problem()});
+    return false;
+}
+
+RecordOutcome MigrationSession::write_record(Decision decision) noexcept {
+    try {
+        SessionRecord record;
+        record.session = session_text_;
+        record.role = role_;
+        record.peer = peer_;
+        record.decision = decision;
+        for (const auto& slot : devices_) record.devices.push_back(slot->identity);
+        // What is only noted after the fact need not hold up the report for long.
+        const bool decides = decision == Decision::commit_decided || decision == Decision::loaded ||
+                             decision == Decision::starting || decision == Decision::started;
+        const auto patience = decides
+                                  ? Clock::duration(common_.stall_timeout)
+                                  : std::min<Clock::duration>(common_.stall_timeout, kNotePatience);
+        const bool may_give_up = decision == Decision::started;
+        const auto outcome = records_.write(record, Clock::now() + patience,
+                                            [&] { return may_give_up && failed(); });
+        if (outcome != RecordOutcome::written) log(LogLevel::error, records_.problem());
+        return outcome;
+    } catch (...) {
+        return RecordOutcome::failed;
     }
-    if (!*error) return RecordOutcome::written;
-    log(LogLevel::error, records_.problem());
-    return RecordOutcome::failed;
 }
 
 bool MigrationSession::begin_record() {
-    const auto outcome = write_record(Decision::started);
-    if (outcome == RecordOutcome::written) return true;
-    fail({.code = Errc::record_failed,
-          .detail = outcome == RecordOutcome::failed ? records_.problem()
-                                                     : "the disk of --state-dir does not answer"});
+    if (write_record(Decision::started) == RecordOutcome::written) return !failed();
+    fail({.code = Errc::record_failed, .detail = records_.problem()});
     return false;
 }
 
 void MigrationSession::settle_cause() {
-    // A cancel is accepted an instant before its cause is on record.
-    const auto deadline = Clock::now() + kLastWordWait;
-    while (!failed() && Clock::now() < deadline) std::this_thread::yield();
-    const auto failure = first_failure_.get();
+    if (std::exchange(cause_settled_, true)) return;
+    auto failure = first_failure_.get();
     if (failure && is_symptom(failure->code)) {
         control_.await_last_word(Clock::now() + kLastWordWait);
     }
     first_failure_.settle();
-}
-
-void MigrationSession::tell_peer() {
-    // fail() has told what it knew to be a cause; a symptom became one only by settling.
-    const auto failure = first_failure_.get();
+    // fail() has told what it knew to be a cause; a symptom became one only now.
+    failure = first_failure_.get();
     if (failure && !failure->told_by_peer && is_symptom(failure->code)) {
         control_.send(ControlType::error, encode(to_peer_error(*failure)));
     }
@@ -258,81 +285,6 @@ void MigrationSession::tell_peer() {
 void MigrationSession::end_control() noexcept {
     watching_.store(false, std::memory_order_relaxed);
     control_.stop();
-}
-
-void MigrationSession::leave_stuck_devices() {
-    const auto deadline = Clock::now() + kInterruptGrace;
-    for (auto& slot : devices_) {
-        if (slot->worker.wait(deadline)) continue;
-        slot->stuck = true;
-        const auto call = slot->worker.running_call();
-        device_problem_ += (device_problem_.empty() ? "" : "; ") + to_string(slot->identity) +
-                           " is stuck in " + (call ? call->name : "a call") + " since state " +
-                           std::string(to_string(slot->seen_state.load()));
-    }
-}
-
-void MigrationSession::settle_devices(const char* call, const DevicePredicate& which,
-                                      const std::function<CallResult(Device&)>& step) {
-    struct Pending {
-        DeviceSlot* slot;
-        std::shared_ptr<CallOutcome> outcome;  // Shared with a job that may be left behind.
-    };
-    std::vector<Pending> pending;
-    for (auto& slot : devices_) {
-        if (slot->stuck || !which(*slot)) continue;
-        auto outcome = std::make_shared<CallOutcome>();
-        slot->worker.start([self = shared_from_this(), slot = slot.get(), outcome, call, step] {
-            *outcome = slot->worker.call(call, [&] { return step(*slot->entry.device); });
-        });
-        pending.push_back({slot.get(), std::move(outcome)});
-    }
-    const auto deadline = Clock::now() + common_.stall_timeout;
-    for (auto& [slot, outcome] : pending) {
-        std::string problem;
-        if (!slot->worker.wait(deadline)) {
-            slot->stuck = true;
-            problem = " is stuck in " + std::string(call);
-        } else if (!outcome->ok()) {
-            problem = ": " + std::string(call) + " failed: " + outcome->result.detail;
-        } else {
-            continue;
-        }
-        device_problem_ +=
-            (device_problem_.empty() ? "" : "; ") + to_string(slot->identity) + problem;
-    }
-}
-
-void MigrationSession::refresh_states() {
-    for (auto& slot : devices_) {
-        if (slot->stuck) continue;
-        auto state = std::make_shared<std::optional<DeviceState>>();
-        slot->worker.start([self = shared_from_this(), slot = slot.get(), state] {
-            (void)slot->worker.call("state", [&] {
-                *state = slot->entry.device->state();
-                return CallResult::success();
-            });
-        });
-        if (!slot->worker.wait(Clock::now() + common_.stall_timeout)) {
-            slot->stuck = true;
-        } else if (*state) {
-            slot->seen_state = **state;
-        }
-    }
-}
-
-std::string MigrationSession::settle_host(
-    const char* name, const std::function<CallResult(Host&, std::stop_token)>& step) {
-    const std::string who = std::string("the host's ") + name;
-    if (!host_worker_->wait(Clock::now() + kInterruptGrace)) {
-        return who + " cannot be asked: an earlier call has not returned";
-    }
-    auto outcome = std::make_shared<CallOutcome>();
-    host_worker_->start([self = shared_from_this(), name, step, outcome] {
-        *outcome = self->host_worker_->call(name, [&] { return step(*self->host_, {}); });
-    });
-    if (!host_worker_->wait(Clock::now() + common_.stall_timeout)) return who + " did not return";
-    return outcome->ok() ? std::string() : who + " failed: " + outcome->result.detail;
 }
 
 }  // namespace multifd

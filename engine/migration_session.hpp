@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -15,6 +16,7 @@
 #include "engine/device_slot.hpp"
 #include "engine/failure.hpp"
 #include "engine/migration_status.hpp"
+#include "engine/record_keeper.hpp"
 #include "engine/session_record.hpp"
 #include "engine/stall_watch.hpp"
 #include "multifd/host.hpp"
@@ -30,8 +32,7 @@ using DevicePredicate = std::function<bool(const DeviceSlot&)>;
 /// The common part of one migration at one end. Always owned by a shared_ptr: a job that sits in a
 /// device call that never returns shares the session, and so keeps alive what it touches.
 /// Threads:   fail(), failed(), log(), status() and the numbers from any; the steps on the
-/// session's
-///            main thread, the caller of run(); set_state() inside a device's job.
+///            session's main thread, the caller of run(); set_state() inside a device's job.
 /// Errors:    fail() keeps the first cause; steps return false once the session has failed.
 class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
                          protected ControlEvents {
@@ -39,12 +40,13 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     MigrationSession(const MigrationSession&) = delete;
     MigrationSession& operator=(const MigrationSession&) = delete;
 
-    /// Ends the migration with its cause: every wait of the data plane returns. Any thread.
+    /// Ends the migration with its cause: every wait of the data plane returns. Any thread. Nothing
+    /// once the outcome is sealed.
     void fail(Failure failure) noexcept;
     /// A failed device call; nothing when it was only interrupted by an earlier failure.
     void fail_call(const DeviceSlot& slot, const char* call, const CallOutcome& outcome);
     [[nodiscard]] bool failed() const noexcept { return first_failure_.failed(); }
-    void log(LogLevel level, const std::string& message) const;
+    void log(LogLevel level, const std::string& message) const noexcept;
     [[nodiscard]] Status status() const;
     [[nodiscard]] Statistics statistics() const;
 
@@ -63,7 +65,14 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     virtual void add_numbers(Statistics& statistics) const = 0;
 
     // Steps.
-    void set_status(Status next);
+    void set_status(Status next) noexcept;
+    /// Records a cause without stopping anything; the first one counts.
+    void note(Failure failure) noexcept;
+    /// Makes every wait return, once a cause is on record. Idempotent.
+    void stop_everything() noexcept;
+    /// From here on fail() changes nothing: what remains must not be interrupted from outside. False
+    /// when the session has failed already.
+    bool seal_outcome() noexcept;
     /// Devices that do peer DMA are only moved together when all have a P2P state, as QEMU has it.
     bool check_peer_dma();
     /// Runs `job` on the device's thread and waits for its end or for the session's failure.
@@ -74,28 +83,34 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     bool set_state(DeviceSlot& slot, DeviceState target);
     /// Takes one step of the host on its thread; `name` is a literal.
     bool ask_host(const char* name, const std::function<CallResult(Host&, std::stop_token)>& step);
+    /// While the host's step is back in the engine, its time is not the host's.
+    [[nodiscard]] CallWorker::Pause pause_host_call() noexcept {
+        return CallWorker::Pause(*host_worker_);
+    }
     void start_control();
-    enum class RecordOutcome {
-        written,
-        failed,
-        late,  ///< The disk did not answer within the stall timeout; the record may still appear.
-    };
+    bool prepare_records();
     /// What the session's record says from here on.
-    RecordOutcome write_record(Decision decision);
+    RecordOutcome write_record(Decision decision) noexcept;
     /// The first record of the session, or its failure.
     bool begin_record();
-    /// Gives a broken connection's better explanation a moment to arrive.
+    /// Gives a broken connection's better explanation a moment to arrive, then tells the peer. Once.
     void settle_cause();
-    void tell_peer();
     void end_control() noexcept;
     [[nodiscard]] Deadline deadline_in(Clock::duration time) const { return Clock::now() + time; }
     /// The phase's limit starts anew.
     void begin_phase() noexcept;
 
     // After the end. These have deadlines of their own; problems are collected, not raised.
+    /// Whether all jobs that a failure interrupted have ended, within one short grace in all.
+    bool await_quiet();
     void leave_stuck_devices();
-    void settle_devices(const char* call, const DevicePredicate& which,
-                        const std::function<CallResult(Device&)>& step);
+    /// One call on all devices at once that `which` picks and that are not stuck; whether all went
+    /// well. `reached` is the state a device is in then.
+    bool settle_devices(const char* call, const DevicePredicate& which,
+                        const std::function<CallResult(Device&)>& step,
+                        std::optional<DeviceState> reached = {});
+    bool settle_states(DeviceState target, const DevicePredicate& which);
+    void add_problem(const DeviceSlot& slot, const std::string& problem);
     void refresh_states();
     /// One line about what went wrong; empty when nothing did.
     std::string settle_host(const char* name,
@@ -128,9 +143,11 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     mutable std::mutex names_mutex_;     ///< Guards session_text_ and peer_ while they change.
 
     // Main thread only.
-    RecordStore records_;
+    RecordKeeper records_;
     std::string device_problem_;  ///< "gpu0 is in error"; what settling could not do.
     Clock::time_point began_;
+    std::optional<Deadline> quiet_deadline_;  ///< Until when interrupted calls may return.
+    bool cause_settled_ = false;
     std::optional<Clock::time_point> set_up_;
     std::vector<DowntimePart> downtime_parts_;
 
@@ -152,16 +169,20 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     double transfer_rate(const Statistics& numbers, Clock::time_point now) const;
 
     std::shared_ptr<CallWorker> host_worker_;
-    CallWorker record_worker_;  ///< A disk may hang; what waits for it must not.
     std::stop_source host_stop_;
     std::atomic<bool> host_may_wait_ = false;  // The host's step has no deadline.
-    std::atomic<bool> plane_stopped_ = false;
+    std::mutex stop_mutex_;                    // Guards sealed_ and interrupts_sent_.
+    std::condition_variable stop_done_;
+    bool sealed_ = false;
+    bool interrupts_sent_ = false;
+    std::atomic<bool> plane_stopped_ = false;  // Set once, by who stops everything.
     mutable std::mutex status_mutex_;
     StatusTracker status_;
     std::atomic<Clock::rep> phase_began_;  // Publishes nothing but itself.
     // Control thread only.
     StallWatch stall_watch_;
     Clock::time_point last_tick_;
+    Clock::time_point resumed_at_;  ///< When this process last went on after it had been stopped.
 };
 
 }  // namespace multifd

@@ -28,7 +28,8 @@ std::span<const Status> followers(Role role, Status from) noexcept;
 /// Whether a migration has ended: completed, failed, cancelled.
 bool is_final(Status status) noexcept;
 
-/// The status of one migration. Threads: not thread-safe; the session guards it.
+/// The status of one migration.
+/// Threads:   not thread-safe; the session guards it.
 class StatusTracker {
   public:
     explicit StatusTracker(Role role) noexcept : role_(role) {}

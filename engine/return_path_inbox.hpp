@@ -33,7 +33,7 @@ struct ReturnPathMail {
     [[nodiscard]] bool ponged(std::uint32_t value) const;
 };
 
-/// Threads: take() and end() on the control thread; wait() on the main thread; wake() from any.
+/// Threads:   take() and end() on the control thread; wait() on the main thread; wake() from any.
 class ReturnPathInbox {
   public:
     /// Stores one message; a wrong one ends the inbox with its error.

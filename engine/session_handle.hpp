@@ -12,56 +12,57 @@
 
 namespace multifd {
 
-/// Lets run() happen once, and lets the owner go away without waiting for ever.
-/// Threads: all members from any thread.
+/// Lets run() happen once, and lets the owner go away without waiting for ever: what run() needs it
+/// shares.
+/// Threads:   all members from any thread.
 template <class Session>
 class SessionHandle {
   public:
     SessionHandle(std::shared_ptr<Session> session, std::chrono::milliseconds patience)
-        : session_(std::move(session)), patience_(patience) {}
+        : session_(std::move(session)), patience_(patience), state_(std::make_shared<State>()) {}
     ~SessionHandle() {
-        // A run() in another thread keeps its own share of the session; it is waited for, not for
-        // ever.
         if (cancel() == CancelAnswer::not_running) return;
-        std::unique_lock lock(mutex_);
-        ended_.wait_for(lock, patience_, [this] { return !running_; });
+        std::unique_lock lock(state_->mutex);
+        state_->ended.wait_for(lock, patience_, [this] { return !state_->running; });
     }
     SessionHandle(const SessionHandle&) = delete;
     SessionHandle& operator=(const SessionHandle&) = delete;
 
     template <class Run>
     Report run(Run&& start) {
-        {
-            const std::scoped_lock lock(mutex_);
-            MULTIFD_ASSERT(!started_);
-            started_ = running_ = true;
-        }
         const auto session = session_;
-        auto report = start(*session);
+        const auto state = state_;
         {
-            const std::scoped_lock lock(mutex_);
-            running_ = false;
+            const std::scoped_lock lock(state->mutex);
+            MULTIFD_ASSERT(!state->started);
+            state->started = state->running = true;
         }
-        ended_.notify_all();
+        auto report = start(*session);
+        const std::scoped_lock lock(state->mutex);
+        state->running = false;
+        state->ended.notify_all();
         return report;
     }
 
     CancelAnswer cancel() noexcept {
         {
-            const std::scoped_lock lock(mutex_);
-            if (started_ && !running_) return CancelAnswer::not_running;
+            const std::scoped_lock lock(state_->mutex);
+            if (state_->started && !state_->running) return CancelAnswer::not_running;
         }
         return session_->cancel();
     }
     [[nodiscard]] Statistics statistics() const { return session_->statistics(); }
 
   private:
+    struct State {
+        std::mutex mutex;
+        std::condition_variable ended;
+        bool started = false;
+        bool running = false;
+    };
     const std::shared_ptr<Session> session_;
     const std::chrono::milliseconds patience_;
-    std::mutex mutex_;
-    std::condition_variable ended_;
-    bool started_ = false;
-    bool running_ = false;
+    const std::shared_ptr<State> state_;
 };
 
 }  // namespace multifd

@@ -72,10 +72,12 @@ struct RecordFolder {
     std::vector<Damaged> damaged;
 };
 
-/// All records; a folder that does not exist holds none. Errors: the system's, when the
-/// folder cannot be read. Damaged files are listed, never an error; temporary files are ignored.
+/// All records; a folder that does not exist holds none.
+/// Errors:    the system's, when the folder cannot be read. Damaged files are listed, never an
+///            error; temporary files are ignored.
 Result<RecordFolder> read_all(const std::string& folder);
-/// Those of one session, by its whole name. Errors: setting_invalid for a name no session can have.
+/// Those of one session, by its whole name.
+/// Errors:    setting_invalid for a name no session can have.
 Result<RecordFolder> read(const std::string& folder, std::string_view session);
 
 /// $XDG_STATE_HOME/multifd; without it /var/lib/multifd for root and ~/.local/state/multifd for

@@ -20,7 +20,8 @@ DeviceReport device_report(const DeviceSlot& slot) {
     report.bytes = slot.bytes.value();
     report.pre_copy_bytes = slot.pre_copy_bytes.value();
     report.expected_bytes = slot.expected_bytes.load(std::memory_order_relaxed);
-    report.final_state = slot.stuck ? "unknown" : to_string(slot.seen_state.load());
+    report.final_state =
+        slot.stuck || !slot.answered ? "unknown" : to_string(slot.seen_state.load());
     return report;
 }
 

@@ -1,4 +1,6 @@
 // The watchdog of a session and its dealings with the control connection: promise 1, never hangs.
+#include <algorithm>
+
 #include "channels/wire/assert.hpp"
 #include "engine/migration_session.hpp"
 
@@ -18,7 +20,10 @@ std::string seconds_text(Clock::duration time) {
 void MigrationSession::on_tick(Clock::time_point now) {
     const bool suspended = now - last_tick_ > kSuspendedFor;
     last_tick_ = now;
-    if (suspended) stall_watch_.restart(now);
+    if (suspended) {
+        stall_watch_.restart(now);
+        resumed_at_ = now;
+    }
     if (suspended || failed() || !watching_.load(std::memory_order_relaxed)) return;
     watch_calls(now);
     watch_peer(now);
@@ -28,7 +33,7 @@ void MigrationSession::on_tick(Clock::time_point now) {
 void MigrationSession::watch_calls(Clock::time_point now) {
     for (const auto& slot : devices_) {
         const auto call = slot->worker.running_call();
-        if (!call || now - call->since < common_.stall_timeout) continue;
+        if (!call || now - std::max(call->since, resumed_at_) < common_.stall_timeout) continue;
         fail({.code = Errc::device_stuck,
               .detail = std::string(call->name) + " has not returned for " +
                         seconds_text(now - call->since) + " (--stall-timeout)",
@@ -38,7 +43,7 @@ void MigrationSession::watch_calls(Clock::time_point now) {
     }
     const auto call = host_worker_->running_call();
     if (!call || host_may_wait_.load(std::memory_order_relaxed)) return;
-    if (now - call->since < common_.stall_timeout) return;
+    if (now - std::max(call->since, resumed_at_) < common_.stall_timeout) return;
     fail({.code = Errc::host_failed,
           .detail = "the host's " + std::string(call->name) + " has not returned for " +
                     seconds_text(now - call->since) + " (--stall-timeout)"});
@@ -46,7 +51,7 @@ void MigrationSession::watch_calls(Clock::time_point now) {
 
 void MigrationSession::watch_peer(Clock::time_point now) {
     const auto heard = control_.last_heard();
-    if (!heard || now - *heard < common_.stall_timeout) return;
+    if (!heard || !needs_connection() || now - *heard < common_.stall_timeout) return;
     fail({.code = Errc::peer_silent,
           .detail = "nothing was heard from " + peer_ + " for " + seconds_text(now - *heard) +
                     " (--stall-timeout); look at the network and the other host"});
@@ -60,7 +65,8 @@ void MigrationSession::watch_progress(Clock::time_point now) {
         return;
     }
     const auto began =
-        Clock::time_point(Clock::duration(phase_began_.load(std::memory_order_relaxed)));
+        std::max(Clock::time_point(Clock::duration(phase_began_.load(std::memory_order_relaxed))),
+                 resumed_at_);
     if (host_may_wait_.load(std::memory_order_relaxed)) return;
     if (now - began < common_.phase_timeout) return;
     auto failure = standstill();
@@ -77,13 +83,15 @@ Heartbeat MigrationSession::heartbeat() {
 
 void MigrationSession::on_heartbeat(const Heartbeat& peer) {
     peer_progress_.store(peer.progress, std::memory_order_relaxed);
+    // The source's host may wait before the switchover as long as it likes.
+    if (peer.status == static_cast<std::uint8_t>(Status::pre_switchover)) begin_phase();
 }
 
 void MigrationSession::on_peer_error(const PeerError& error) {
     // After a failure it may explain what was only a symptom. In doubt only the main channel
     // counts.
     if (failed()) {
-        (void)first_failure_.set(failure_of(error));
+        note(failure_of(error));
     } else if (needs_connection()) {
         fail(failure_of(error));
     }

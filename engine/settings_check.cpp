@@ -69,8 +69,8 @@ void check(const SourceSettings& settings, const std::vector<DeviceEntry>& devic
                 limits::kChannelsMax);
     check_packet_size("packet-size", settings.packet_size);
     if (settings.downtime_limit.count() < 0) refuse("downtime-limit is negative");
-    if (settings.machine.size() > limits::kMachineNameBytesMax) {
-        refuse("machine is longer than 255 bytes");
+    if (settings.machine.empty() || settings.machine.size() > limits::kMachineNameBytesMax) {
+        refuse("machine must have 1 to 255 bytes");
     }
 }
 
@@ -82,6 +82,12 @@ void check(const DestinationSettings& settings, const std::vector<DeviceEntry>& 
     if (settings.max_queued_bytes < limits::kPacketDataBytesMin) {
         refuse("max-queued-bytes is " + std::to_string(settings.max_queued_bytes) +
                "; it must hold at least one packet of 4 KiB");
+    }
+    // QEMU does not say how large its packets are, so each buffer must hold the largest.
+    if (settings.peer == Peer::qemu && settings.max_queued_bytes < settings.packet_size_max) {
+        refuse("max-queued-bytes is " + std::to_string(settings.max_queued_bytes) +
+               "; towards QEMU it must hold at least one packet of max-packet-size, " +
+               std::to_string(settings.packet_size_max));
     }
 }
 

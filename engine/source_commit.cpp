@@ -15,26 +15,37 @@ constexpr std::string_view kDescription = R"({"page_size": 4096, "devices": []})
 }  // namespace
 
 void SourceSession::settle_ownership() {
-    if (!failed()) {
-        // From here on the destination may have everything. Towards QEMU that is the commit itself,
-        // so there the machine says when EOF is sent.
-        raise(SourceEvent::everything_sent);
-        if (!qemu_) send_end_of_stream();
-    }
-    for (;;) {
-        {
-            const std::scoped_lock lock(ownership_mutex_);
-            if (ownership_.final()) break;
+    try {
+        if (!failed()) {
+            // From here on the destination may have everything. Towards QEMU that is the commit
+            // itself, so there the machine says when EOF is sent.
+            raise(SourceEvent::everything_sent);
+            if (!qemu_) send_end_of_stream();
         }
-        raise(await_event());
+        for (;;) {
+            {
+                const std::scoped_lock lock(ownership_mutex_);
+                if (ownership_.final()) break;
+            }
+            raise(await_event());
+        }
+        if (!report_) conclude(Status::failed);
+    } catch (...) {
+        fail(failure_of(std::current_exception()));
     }
-    if (!report_) conclude(Status::failed);
+    if (!report_) report_.emplace().status = Status::failed;
+}
+
+// Where the main channel stands, once nobody writes to it any more; a writer that does not come back
+// counts as inside a record.
+MainChannelPosition SourceSession::main_position() {
+    const bool ours = writer_ && (!failed() || await_quiet());
+    return ours && writer_->between_records() ? MainChannelPosition::between_records
+                                              : MainChannelPosition::inside_record;
 }
 
 void SourceSession::raise(SourceEvent event) {
-    const auto position = writer_ && writer_->between_records()
-                              ? MainChannelPosition::between_records
-                              : MainChannelPosition::inside_record;
+    const auto position = main_position();
     SourceActions actions;
     {
         const std::scoped_lock lock(ownership_mutex_);
@@ -43,8 +54,16 @@ void SourceSession::raise(SourceEvent event) {
     perform(actions);
 }
 
-void SourceSession::perform(const SourceActions& actions) {
-    for (const auto action : actions) perform(action);
+// Each action is tried whatever became of the one before: devices must be resumed even when no Abort
+// could be sent.
+void SourceSession::perform(const SourceActions& actions) noexcept {
+    for (const auto action : actions) {
+        try {
+            perform(action);
+        } catch (...) {
+            fail(failure_of(std::current_exception()));
+        }
+    }
 }
 
 void SourceSession::perform(SourceAction action) {
@@ -100,6 +119,15 @@ void SourceSession::record(Decision decision) {
 }
 
 SourceEvent SourceSession::failure_event() const {
+    {
+        const std::scoped_lock lock(ownership_mutex_);
+        const auto state = ownership_.state();
+        // Past the decision a cancel has no meaning any more, whoever speaks of one.
+        if (state != SourceState::owning && state != SourceState::awaiting_loaded &&
+            state != SourceState::verifying) {
+            return SourceEvent::local_failure;
+        }
+    }
     const auto failure = first_failure_.get();
     const bool cancelled =
         failure && (failure->code == Errc::cancelled || failure->code == Errc::cancelled_by_peer);
@@ -118,7 +146,8 @@ SourceEvent SourceSession::await_event() {
     const bool owner_wanted = state == SourceState::committed || state == SourceState::unknown;
     const bool doubtful = state == SourceState::unknown;
     const auto arrived = [&](const ReturnPathMail& mail) {
-        return (loaded_wanted && mail.loaded) || (owner_wanted && verdict_of(mail)) || mail.refused;
+        return (loaded_wanted && mail.loaded) || (owner_wanted && (mail.running || mail.shut)) ||
+               mail.refused;
     };
     const auto ended_by = [&] {
         const std::scoped_lock lock(ownership_mutex_);
@@ -127,7 +156,9 @@ SourceEvent SourceSession::await_event() {
     for (;;) {
         inbox_.wait(arrived, Clock::now() + common_.stall_timeout, ended_by);
         const auto mail = inbox_.mail();
-        if (const auto verdict = owner_wanted ? verdict_of(mail) : std::nullopt) return *verdict;
+        if (const auto verdict = owner_wanted ? verdict_of(mail, doubtful) : std::nullopt) {
+            return *verdict;
+        }
         if (mail.refused) return refused_by(*mail.refused);
         if (loaded_wanted && mail.loaded) return SourceEvent::loaded_received;
         {
@@ -136,9 +167,8 @@ SourceEvent SourceSession::await_event() {
         }
         if (doubtful) {
             if (common_.on_unknown_owner == OnUnknownOwner::exit) return SourceEvent::release;
-            // An ended return path has nothing more to say; the wait is then for the operator
-            // alone.
-            if (mail.ended) inbox_.wait_for_will(ended_by);
+            // What has ended, or was shut, has nothing more to say: the operator's word is left.
+            if (mail.ended || mail.shut) inbox_.wait_for_will(ended_by);
             continue;
         }
         if (mail.ended) {
@@ -149,22 +179,18 @@ SourceEvent SourceSession::await_event() {
     }
 }
 
-// Who owns the devices, once the commit has been sent. QEMU answers it with SHUT.
-std::optional<SourceEvent> SourceSession::verdict_of(const ReturnPathMail& mail) {
+// Who owns the devices, once the commit has been sent. QEMU answers it with SHUT; its error counts
+// once, and changes nothing for an end that is in doubt already.
+std::optional<SourceEvent> SourceSession::verdict_of(const ReturnPathMail& mail, bool doubtful) {
     if (mail.running || (qemu_ && mail.shut && *mail.shut == 0)) {
         if (!running_at_) running_at_ = Clock::now();
         return SourceEvent::running_received;
     }
-    if (qemu_ && mail.shut) {
-        return refused_by(
-            {.code = "shut",
-             .phase = {},
-             .device = {},
-             .idx = {},
-             .channel = {},
-             .message = "QEMU shut the return path with error " + std::to_string(*mail.shut)});
-    }
-    return std::nullopt;
+    if (!qemu_ || !mail.shut || doubtful) return std::nullopt;
+    PeerError reason;
+    reason.code = "shut";
+    reason.message = "QEMU shut the return path with error " + std::to_string(*mail.shut);
+    return refused_by(reason);
 }
 
 SourceEvent SourceSession::refused_by(const PeerError& reason) {
@@ -207,7 +233,8 @@ void SourceSession::send_end_of_stream() {
 
 void SourceSession::send_command(std::uint16_t id, std::span<const std::byte> body) {
     writer_->records().command(id, body);
-    if (const auto error = writer_->flush(Clock::now() + common_.stall_timeout)) {
+    // The decision stands: no failure elsewhere may tear the message that tells it.
+    if (const auto error = writer_->flush_regardless(Clock::now() + common_.stall_timeout)) {
         fail_main(error, "sending Commit");
         raise(SourceEvent::local_failure);
     }
@@ -215,9 +242,8 @@ void SourceSession::send_command(std::uint16_t id, std::span<const std::byte> bo
 
 void SourceSession::send_abort() {
     settle_cause();
-    tell_peer();
     // Before the hello no command of ours is known there; the end of the connection says enough.
-    if (hello_.software.empty()) return main_.shut_down();
+    if (!hello_sent_) return main_.shut_down();
     const auto failure = first_failure_.get();
     const auto body = failure ? encode(to_peer_error(*failure)) : std::vector<std::byte>{};
     writer_->records().command(kCommandAbort, body);
@@ -266,81 +292,61 @@ bool SourceSession::tables_agree() {
     return true;
 }
 
-void SourceSession::end_connections() {
+void SourceSession::end_connections() noexcept {
     end_control();
     main_.shut_down();
-    std::unique_ptr<ChannelSenders> senders;
-    {
-        const std::scoped_lock lock(plane_mutex_);
-        if (!senders_) return;
-        last_channels_.clear();
-        std::uint32_t id = 0;
-        for (const auto& channel : senders_->counters()) {
-            last_channels_.push_back({id++, channel.packets.value(), channel.bytes.value()});
-        }
-    }
+    end_plane();
+}
+
+void SourceSession::end_plane() noexcept {
+    if (!senders_) return;
     if (failed()) senders_->abort();
     senders_->join();
 }
 
 // The state stays in the devices; STOP_COPY was only for reading it.
 void SourceSession::keep_stopped() {
+    leave_stuck_devices();
     refresh_states();
-    settle_devices(
-        "going to stop",
-        [](const DeviceSlot& slot) { return slot.seen_state == DeviceState::stop_copy; },
-        [](Device& device) { return device.set_state(DeviceState::stop); });
-    refresh_states();
+    settle_states(DeviceState::stop,
+                  [](const DeviceSlot& slot) { return slot.seen_state == DeviceState::stop_copy; });
 }
 
 // Back to where they were, in reverse: all stopped, then all P2P, then all running.
 void SourceSession::resume_devices() {
     settle_cause();
-    tell_peer();
     leave_stuck_devices();
+    end_plane();  // Lent memory may be sent only while its device is stopped.
     refresh_states();
-    const auto in = [](DeviceState state) {
-        return [state](const DeviceSlot& slot) { return slot.seen_state == state; };
+    const auto away = [](const DeviceSlot& slot) {
+        return slot.answered && slot.seen_state != slot.initial_state &&
+               slot.seen_state != DeviceState::error && slot.initial_state != DeviceState::error;
     };
-    const auto to = [](DeviceState state) {
-        return [state](Device& device) { return device.set_state(state); };
-    };
-    settle_devices("going to stop", in(DeviceState::stop_copy), to(DeviceState::stop));
-    settle_devices(
-        "going to running-p2p",
-        [](const DeviceSlot& slot) {
-            return slot.traits.p2p && slot.running && slot.seen_state != slot.initial_state &&
-                   slot.seen_state != DeviceState::error &&
-                   slot.seen_state != DeviceState::pre_copy;
-        },
-        to(DeviceState::running_p2p));
-    settle_devices(
-        "going to running",
-        [](const DeviceSlot& slot) {
-            return slot.initial_state == DeviceState::running &&
-                   slot.seen_state != DeviceState::running && slot.seen_state != DeviceState::error;
-        },
-        to(DeviceState::running));
+    settle_states(DeviceState::stop,
+                  [](const DeviceSlot& slot) { return slot.seen_state == DeviceState::stop_copy; });
+    settle_states(DeviceState::running_p2p, [&](const DeviceSlot& slot) {
+        const bool direct =
+            slot.seen_state == DeviceState::pre_copy && slot.initial_state == DeviceState::running;
+        return away(slot) && slot.traits.p2p && slot.running && !direct;
+    });
+    settle_states(DeviceState::running, [&](const DeviceSlot& slot) {
+        return away(slot) && slot.initial_state == DeviceState::running;
+    });
     refresh_states();
     for (const auto& slot : devices_) {
-        if (slot->stuck || slot->seen_state == slot->initial_state) continue;
-        if (slot->initial_state != DeviceState::running && !slot->running &&
-            slot->initial_state != DeviceState::stop) {
-            continue;  // It was like this before we came.
-        }
-        device_problem_ += (device_problem_.empty() ? "" : "; ") + to_string(slot->identity) +
-                           " is in " + std::string(to_string(slot->seen_state.load()));
+        const bool asked = slot->initial_state != DeviceState::error;
+        if (slot->stuck || !slot->answered || !asked) continue;
+        if (slot->seen_state == slot->initial_state) continue;
+        add_problem(*slot, " is in " + std::string(to_string(slot->seen_state.load())));
     }
-    if (host_paused_) {
-        const auto problem = settle_host(
-            "resume", [](Host& host, std::stop_token cancel) { return host.resume(cancel); });
-        if (!problem.empty()) log(LogLevel::error, problem);
-    }
+    if (!host_paused_) return;
+    const auto problem = settle_host(
+        "resume", [](Host& host, std::stop_token cancel) { return host.resume(cancel); });
+    if (!problem.empty()) device_problem_ += (device_problem_.empty() ? "" : "; ") + problem;
 }
 
 void SourceSession::conclude(Status status) {
     watching_.store(false, std::memory_order_relaxed);
-    if (status == Status::completed) keep_stopped();
     const auto failure = first_failure_.get();
     if (status == Status::failed && failure &&
         (failure->code == Errc::cancelled || failure->code == Errc::cancelled_by_peer)) {

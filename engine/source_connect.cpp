@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "channels/transport/connector.hpp"
+#include "channels/transport/quiet_thread.hpp"
 #include "channels/wire/channel_init.hpp"
 #include "engine/source_session.hpp"
 #include "engine/version.hpp"
@@ -125,6 +126,7 @@ bool SourceSession::send_hello() {
     writer_->records().command(kCommandHello, *body);
     writer_->records().ping(kDoorPing);
     const auto error = writer_->flush(began_ + common_.connect_timeout);
+    hello_sent_ = !error;
     return error ? fail_main(error, "sending the hello") : true;
 }
 
@@ -233,6 +235,7 @@ bool SourceSession::connect_channels(std::vector<Connection>& channels) {
                   .channel = ChannelId{static_cast<std::uint8_t>(i)}});
         }
     };
+    const SignalsBlocked blocked;  // The helpers inherit it.
     std::vector<std::jthread> helpers;
     for (std::size_t i = 1; i < std::min(channels.size(), kConnectThreadsMax); ++i) {
         helpers.emplace_back([&] {
@@ -259,17 +262,18 @@ bool SourceSession::open_channels() {
     for (const auto& slot : devices_) identities.push_back(slot->identity);
     // Each channel sends one buffer and finds the next in the queue; each busy device fills one.
     const auto fillers = std::min<std::size_t>(devices_.size(), 16);
+    auto pool = std::make_unique<BufferPool>(packet_bytes_, 2 * count + fillers);
+    ChannelSenders::Wiring wiring;
+    wiring.devices = std::move(identities);
+    wiring.queue_packets = count;
+    wiring.end_mark = !qemu_;
+    wiring.fail = [this](Failure failure) { fail(std::move(failure)); };
+    wiring.progress = &progress_;
+    auto senders = std::make_unique<ChannelSenders>(std::move(channels), std::move(wiring));
     {
         const std::scoped_lock lock(plane_mutex_);
-        pool_ = std::make_unique<BufferPool>(packet_bytes_, 2 * count + fillers);
-        senders_ = std::make_unique<ChannelSenders>(
-            std::move(channels), ChannelSenders::Wiring{
-                                     .devices = std::move(identities),
-                                     .queue_packets = count,
-                                     .end_mark = !qemu_,
-                                     .fail = [this](Failure failure) { fail(std::move(failure)); },
-                                     .progress = &progress_,
-                                 });
+        pool_ = std::move(pool);
+        senders_ = std::move(senders);
     }
     main_buffer_.emplace(packet_bytes_, 1);
     if (failed()) stop_data_plane();

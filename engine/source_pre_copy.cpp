@@ -24,13 +24,17 @@ class SourceSession::Sections final : public SectionWriter {
     explicit Sections(SourceSession& session) : session_(session) {}
 
     CallResult write(std::string_view name, std::span<const std::byte> bytes) override {
+        if (session_.failed()) {
+            return CallResult::failure(std::errc::operation_canceled, "the migration has ended");
+        }
         if (session_.qemu_) {
             return CallResult::failure(std::errc::not_supported,
                                        "a QEMU peer takes no host sections");
         }
-        if (name.empty() || name.size() > limits::kIdstrBytesMax) {
+        if (name.empty() || name.size() > limits::kIdstrBytesMax ||
+            name.find('\0') != std::string_view::npos) {
             return CallResult::failure(std::errc::invalid_argument,
-                                       "a section's name has 1 to 255 bytes");
+                                       "a section's name has 1 to 255 bytes and no NUL");
         }
         if (bytes.size() > limits::kHostSectionBytesMax) {
             return CallResult::failure(std::errc::message_size, "a section holds at most 1 MiB");
@@ -45,6 +49,7 @@ class SourceSession::Sections final : public SectionWriter {
 
   private:
     CallResult send(std::string_view name, std::span<const std::byte> bytes) {
+        const auto pause = session_.pause_host_call();
         auto& writer = *session_.writer_;
         // One id serves all: FULL sections are complete in themselves.
         const auto id = static_cast<std::uint32_t>(session_.devices_.size() + 1);
@@ -62,6 +67,7 @@ class SourceSession::Sections final : public SectionWriter {
             return CallResult::failure(std::error_code(error), "the main channel failed");
         }
         writer.section_ends();
+        session_.host_bytes_.add(bytes.size());
         session_.progress_.fetch_add(1, std::memory_order_relaxed);
         return CallResult::success();
     }
@@ -137,7 +143,8 @@ bool SourceSession::pre_copy_device(DeviceSlot& slot) {
     if (slot.seen_state == DeviceState::pre_copy) {
         const auto read = slot.worker.call("read", [&] { return device.read(buffer); });
         if (!read.ok()) return fail_call(slot, "read", read), false;
-        size = std::min<std::size_t>(read.result.value, buffer.size());
+        size = static_cast<std::size_t>(read.result.value);
+        if (size > buffer.size()) return fail_over_long_read(slot);
         const auto left = slot.worker.call(
             "pre_copy_sizes", [&] { return device.pre_copy_sizes(outgoing.pre_copy); });
         if (!left.ok()) return fail_call(slot, "pre_copy_sizes", left), false;
@@ -176,7 +183,7 @@ bool SourceSession::pre_copy_device(DeviceSlot& slot) {
 bool SourceSession::may_switch() {
     PreCopyOutlook outlook;
     outlook.downtime_limit = settings_.downtime_limit;
-    std::uint64_t sent = 0;
+    std::uint64_t sent = host_bytes_.value();
     bool all_initial_sent = true;
     for (const auto& slot : devices_) {
         const auto& outgoing = outgoing_[slot->id.value];

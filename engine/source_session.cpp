@@ -25,12 +25,7 @@ Report SourceSession::run() {
     } catch (...) {
         fail(failure_of(std::current_exception()));
     }
-    try {
-        settle_ownership();
-    } catch (...) {
-        fail(failure_of(std::current_exception()));
-        if (!report_) conclude(Status::failed);
-    }
+    settle_ownership();
     end_connections();
     return std::move(*report_);
 }
@@ -44,10 +39,7 @@ bool SourceSession::migrate() {
 }
 
 bool SourceSession::examine_devices() {
-    if (const auto prepared = records_.prepare(); !prepared) {
-        fail({.code = Errc::record_failed, .detail = records_.problem()});
-        return false;
-    }
+    if (!prepare_records()) return false;
     const auto all = [](const DeviceSlot&) { return true; };
     const bool examined = run_jobs(all, [this](DeviceSlot& slot) {
         auto& device = *slot.entry.device;
@@ -74,16 +66,28 @@ bool SourceSession::examine_devices() {
 }
 
 CancelAnswer SourceSession::cancel() noexcept {
+    return ask_to_cancel(Errc::cancelled);
+}
+
+// The cause is on record before the main thread can see that the cancel was granted.
+CancelAnswer SourceSession::ask_to_cancel(Errc cause) noexcept {
+    const auto phase = status();
     CancelAnswer answer = CancelAnswer::not_running;
     {
         const std::scoped_lock lock(ownership_mutex_);
         answer = ownership_.ask_cancel();
-        if (answer == CancelAnswer::in_doubt) released_ = true;
+        if (answer == CancelAnswer::in_doubt && cause == Errc::cancelled) released_ = true;
+        if (answer == CancelAnswer::accepted) {
+            Failure failure;
+            failure.code = cause;
+            failure.phase = to_string(phase);  // Short enough to need no memory.
+            failure.told_by_peer = cause == Errc::cancelled_by_peer;
+            note(std::move(failure));
+        }
     }
     if (answer == CancelAnswer::accepted) {
-        const auto phase = std::string(to_string(status()));
         set_status(Status::cancelling);
-        fail({.code = Errc::cancelled, .detail = "cancelled here", .phase = phase});
+        stop_everything();
     }
     inbox_.wake();
     return answer;
@@ -93,19 +97,12 @@ void SourceSession::on_return_path(const Message& message) {
     inbox_.take(message);
     if (!failed() || static_cast<ReturnPathType>(message.type) != ReturnPathType::refused) return;
     // It may explain what was only a symptom.
-    if (const auto reason = inbox_.mail().refused) (void)first_failure_.set(failure_of(*reason));
+    if (const auto reason = inbox_.mail().refused) note(failure_of(*reason));
 }
 
+// Too late, the destination learns it from Commit.
 void SourceSession::on_peer_cancel() {
-    bool accepted = false;
-    {
-        const std::scoped_lock lock(ownership_mutex_);
-        accepted = ownership_.ask_cancel() == CancelAnswer::accepted;
-    }
-    if (!accepted) return;  // The destination learns from Commit that it came too late.
-    fail({.code = Errc::cancelled_by_peer,
-          .detail = "the destination asked to cancel",
-          .told_by_peer = true});
+    (void)ask_to_cancel(Errc::cancelled_by_peer);
 }
 
 void SourceSession::stop_data_plane() noexcept {
@@ -155,9 +152,7 @@ bool SourceSession::needs_connection() const {
 
 void SourceSession::add_numbers(Statistics& statistics) const {
     const std::scoped_lock lock(plane_mutex_);
-    statistics.channels = last_channels_;
     if (senders_) {
-        statistics.channels.clear();
         std::uint32_t id = 0;
         for (const auto& channel : senders_->counters()) {
             statistics.channels.push_back({id++, channel.packets.value(), channel.bytes.value()});

@@ -18,9 +18,9 @@
 
 namespace multifd {
 
-/// Threads: run() once; cancel() and statistics() from any. Jobs run on the devices' threads,
-/// packets
-///          leave on the channels' threads, the return path is read on the control thread.
+/// Threads:   run() once; cancel() and statistics() from any. Jobs run on the devices' threads,
+///            packets leave on the channels' threads, the return path is read on the control
+///            thread.
 class SourceSession final : public MigrationSession {
   public:
     SourceSession(SourceSettings settings, std::vector<DeviceEntry> devices, Host* host,
@@ -71,6 +71,7 @@ class SourceSession final : public MigrationSession {
     bool submit_lent(DeviceSlot& slot, std::span<const std::byte> state);
     bool submit(DeviceSlot& slot, OutboundPacket packet);
     void submit_config(DeviceSlot& slot);
+    bool fail_over_long_read(const DeviceSlot& slot);
     std::optional<std::size_t> fill(DeviceSlot& slot, std::span<std::byte> target);
     void save_to_main_channel(DeviceSlot& slot);
     bool save_config(DeviceSlot& slot);
@@ -78,11 +79,13 @@ class SourceSession final : public MigrationSession {
     bool send_config_section(DeviceSlot& slot);
 
     // The end (source_commit.cpp).
-    void perform(const SourceActions& actions);
+    void perform(const SourceActions& actions) noexcept;
+    MainChannelPosition main_position();
+    CancelAnswer ask_to_cancel(Errc cause) noexcept;
     void perform(SourceAction action);
     void raise(SourceEvent event);
     SourceEvent await_event();
-    std::optional<SourceEvent> verdict_of(const ReturnPathMail& mail);
+    std::optional<SourceEvent> verdict_of(const ReturnPathMail& mail, bool doubtful);
     SourceEvent refused_by(const PeerError& reason);
     void fail_return_path(const ErrorCode& error);
     SourceEvent failure_event() const;
@@ -92,7 +95,8 @@ class SourceSession final : public MigrationSession {
     void verify();
     bool tables_agree();
     void record(Decision decision);
-    void end_connections();
+    void end_connections() noexcept;
+    void end_plane() noexcept;
     void keep_stopped();
     void resume_devices();
     void conclude(Status status);
@@ -125,7 +129,9 @@ class SourceSession final : public MigrationSession {
     Hello hello_;
     std::uint64_t packet_bytes_ = 0;
     bool switchover_ack_ = false;
+    bool hello_sent_ = false;
     bool host_paused_ = false;
+    Counter host_bytes_;  ///< In sections of the host.
     bool stopped_ = false;
     std::optional<Report> report_;
 
@@ -139,7 +145,6 @@ class SourceSession final : public MigrationSession {
     mutable std::mutex plane_mutex_;
     std::unique_ptr<BufferPool> pool_;
     std::unique_ptr<ChannelSenders> senders_;
-    std::vector<ChannelReport> last_channels_;
 
     mutable std::mutex ownership_mutex_;
     SourceOwnership ownership_;

@@ -201,6 +201,13 @@ void SourceSession::submit_config(DeviceSlot& slot) {
     if (submit(slot, std::move(packet))) slot.ended = true;
 }
 
+bool SourceSession::fail_over_long_read(const DeviceSlot& slot) {
+    fail({.code = Errc::device_failed,
+          .detail = "read claims more bytes than it was asked for",
+          .device = slot.identity});
+    return false;
+}
+
 /// Reads until `target` is full or the device has no more; empty after a failure.
 std::optional<std::size_t> SourceSession::fill(DeviceSlot& slot, std::span<std::byte> target) {
     std::size_t filled = 0;
@@ -214,9 +221,7 @@ std::optional<std::size_t> SourceSession::fill(DeviceSlot& slot, std::span<std::
             return std::nullopt;
         }
         if (read.result.value > rest.size()) {
-            fail({.code = Errc::device_failed,
-                  .detail = "read claims more bytes than it was asked for",
-                  .device = slot.identity});
+            fail_over_long_read(slot);
             return std::nullopt;
         }
         if (read.result.value == 0) break;

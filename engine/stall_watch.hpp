@@ -8,7 +8,7 @@
 namespace multifd {
 
 /// Compares a progress number from tick to tick.
-/// Threads: not thread-safe; the control thread owns it.
+/// Threads:   not thread-safe; the control thread owns it.
 class StallWatch {
   public:
     StallWatch(Clock::duration limit, Clock::time_point now) : limit_(limit), moved_at_(now) {}

@@ -14,7 +14,8 @@ std::uint64_t hash_of(std::span<const std::byte> bytes) noexcept;
 
 /// Folds items in delivery order, in constant memory. PROTOCOL.md has the definition: for each item
 /// digest = XXH3-64(big-endian previous digest u64, idx u32, flags u32, length u64, item's hash
-/// u64). Threads: not thread-safe; a device's thread owns its digest.
+/// u64).
+/// Threads:   not thread-safe; a device's thread owns its digest.
 class TransferDigest {
   public:
     static constexpr std::uint32_t kMainChannelIdx =

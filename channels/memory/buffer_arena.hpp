@@ -11,8 +11,8 @@ namespace multifd {
 enum class Populate { no, yes };
 
 /// `count` buffers of `buffer_bytes`, each starting on a page, zeroed at first. Huge pages are
-/// asked for where the mapping is large enough; the kernel decides. Limits:    never grows. Address
-/// space is taken at once, memory when touched (or with
+/// asked for where the mapping is large enough; the kernel decides.
+/// Limits:    never grows. Address space is taken at once, memory when touched (or with
 ///            Populate::yes, as far as the kernel can).
 /// Ownership: owns the mapping; spans are valid for the arena's life.
 /// Threads:   constant after construction; who may touch which buffer is the caller's affair.

@@ -24,7 +24,8 @@ struct Address {
     bool operator==(const Address&) const = default;
 };
 
-/// Errors: address_invalid. A host's existence and a path's length are judged when they are used.
+/// Errors:    address_invalid. A host's existence and a path's length are judged when they are
+///            used.
 Result<Address> parse_address(std::string_view text);
 
 /// parse_address() of it gives the same address.

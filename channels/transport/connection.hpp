@@ -30,7 +30,8 @@ class Connection {
     /// not fit follows. Returns when all has been handed to the kernel. `header` is not empty.
     ErrorCode send(std::span<const std::byte> header, std::span<const std::byte> payload = {});
     /// Fills `target` (not empty) and returns its size, or 0 when the peer closed before its first
-    /// byte. Errors: channel_closed_early when the peer closed inside it.
+    /// byte.
+    /// Errors:    channel_closed_early when the peer closed inside it.
     Result<std::size_t> receive_full(std::span<std::byte> target);
 
     // Control plane: bounded by a deadline and an interrupt, which may be absent (kNoDeadline,

@@ -69,7 +69,8 @@ class ConnectionListener {
     [[nodiscard]] Address local_address() const;
 
     /// The next main channel; none of its bytes has been consumed. Waiters are served in the order
-    /// in which they came. Errors: connect_timeout, cancelled, or EMFILE.
+    /// in which they came.
+    /// Errors:    connect_timeout, cancelled, or EMFILE.
     Result<Connection> accept_main(Deadline deadline, const Interrupt* interrupt);
 
     /// Lets the connections of session `id` in: `channels` (at most 255) of them, and one control

@@ -14,10 +14,10 @@ namespace multifd {
 
 /// Connects to `address`. A name's addresses are tried one after the other, each with its share of
 /// the time that is left, so that a dead first one does not eat it all.
-/// Threads: blocks the caller; any number at once. A name server that does not answer is left
-///          behind in a thread of its own.
-/// Errors:  connect_timeout, cancelled, address_invalid (no host, port 0), or the system's code of
-///          the last attempt (ECONNREFUSED, ENOENT, ENAMETOOLONG, a resolver error, ...).
+/// Threads:   blocks the caller; any number at once. A name server that does not answer is left
+///            behind in a thread of its own.
+/// Errors:    connect_timeout, cancelled, address_invalid (no host, port 0), or the system's code
+///            of the last attempt (ECONNREFUSED, ENOENT, ENAMETOOLONG, a resolver error, ...).
 Result<Connection> connect(const Address& address, Deadline deadline, const Interrupt* interrupt);
 
 /// The same for addresses already known, of which there is at least one.

@@ -23,8 +23,9 @@ class Newcomer {
         needs_prefix,  ///< Some bytes are there, but fewer than four: readiness says nothing.
     };
 
-    /// Reads from `fd`, which is non-blocking. Errors: those of classify() and
-    /// decode_channel_init(), channel_closed_early, or the socket's.
+    /// Reads from `fd`, which is non-blocking.
+    /// Errors:    those of classify() and decode_channel_init(), channel_closed_early, or the
+    ///            socket's.
     Result<Progress> read(int fd);
 
     [[nodiscard]] ConnectionKind kind() const { return kind_.value(); }

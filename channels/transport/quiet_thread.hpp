@@ -25,7 +25,8 @@ class SignalsBlocked {
     sigset_t before_{};
 };
 
-/// `name`: at most 15 bytes, as `top -H` shows it. Errors: throws std::system_error.
+/// `name`: at most 15 bytes, as `top -H` shows it.
+/// Errors:    throws std::system_error.
 template <class Body>
 std::thread start_quiet_thread(const char* name, Body&& body) {
     const SignalsBlocked blocked;

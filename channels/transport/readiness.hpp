@@ -10,7 +10,7 @@ namespace multifd {
 /// Returns when poll() reports any of `events` (POLLIN, POLLOUT) or an error on `fd`. A raised
 /// interrupt comes first, then a passed deadline, and both count even when `fd` is ready: a peer
 /// that keeps dripping bytes cannot outrun them.
-/// Errors: cancelled, phase_timeout, or poll()'s own.
+/// Errors:    cancelled, phase_timeout, or poll()'s own.
 ErrorCode wait_until_ready(int fd, short events, Deadline deadline, const Interrupt* interrupt);
 
 }  // namespace multifd

@@ -16,7 +16,7 @@ Result<std::vector<SocketAddress>> resolve(const std::string& host, std::uint16_
 
 /// The same within a deadline. A name server that does not answer keeps a thread of its own busy,
 /// which is left behind: the system's resolver cannot be interrupted.
-/// Errors: phase_timeout, cancelled, or the resolver's.
+/// Errors:    phase_timeout, cancelled, or the resolver's.
 Result<std::vector<SocketAddress>> resolve(const std::string& host, std::uint16_t port,
                                            Deadline deadline, const Interrupt* interrupt);
 

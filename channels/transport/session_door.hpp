@@ -35,8 +35,8 @@ class SessionDoor {
     SessionDoor& operator=(const SessionDoor&) = delete;
 
     /// All connections, or none: waits until the last one is there.
-    /// Errors: connect_timeout; cancelled (also when the listener ends); session_duplicate when
-    ///         another door of this listener stands in the way (its settings say qemu).
+    /// Errors:    connect_timeout; cancelled (also when the listener ends); session_duplicate when
+    ///            another door of this listener stands in the way (its settings say qemu).
     Result<Connections> collect(Deadline deadline, const Interrupt* interrupt);
     /// Connections refused at this door so far.
     [[nodiscard]] std::uint64_t refused() const;

@@ -20,7 +20,7 @@ struct SocketAddress {
     [[nodiscard]] int family() const noexcept { return storage.ss_family; }
 };
 
-/// Errors: ENAMETOOLONG for a path that does not fit (107 bytes).
+/// Errors:    ENAMETOOLONG for a path that does not fit (107 bytes).
 Result<SocketAddress> unix_socket_address(const std::string& path);
 
 /// The reverse; an unnamed UNIX socket gives an empty path.

@@ -38,8 +38,9 @@ void encode(const ChannelInit& init, std::uint32_t magic,
             std::span<std::byte, kChannelInitBytes> target) noexcept;
 
 /// Accepts either magic; whether the id is below the agreed number of channels is the caller's to
-/// check. Errors: channel_magic_wrong, channel_version_wrong, channel_id_invalid (255, or a control
-/// connection that is not 0).
+/// check.
+/// Errors:    channel_magic_wrong, channel_version_wrong, channel_id_invalid (255, or a control
+///            connection that is not 0).
 Result<ChannelInit> decode_channel_init(
     std::span<const std::byte, kChannelInitBytes> source) noexcept;
 

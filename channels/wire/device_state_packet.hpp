@@ -40,8 +40,8 @@ struct PacketPrefix {
     std::uint32_t flags = 0;
 };
 
-/// Errors: packet_magic_wrong, packet_version_wrong, packet_flags_unknown,
-/// packet_compression_unsupported (a compressed device-state packet).
+/// Errors:    packet_magic_wrong, packet_version_wrong, packet_flags_unknown,
+///            packet_compression_unsupported (a compressed device-state packet).
 Result<PacketPrefix> decode_packet_prefix(
     std::span<const std::byte, kPacketPrefixBytes> source) noexcept;
 
@@ -60,9 +60,9 @@ void encode(const DeviceStateHeader& header,
             std::span<std::byte, kDeviceStatePrologueBytes> target);
 
 /// `next_packet_bytes_max` caps next_packet_size of state buffers; a config state has its own cap.
-/// Errors: those of the prefix, packet_unexpected (another kind of packet), idstr_invalid,
-/// packet_too_small, packet_too_large, state_version_wrong, state_flags_unknown, idx_reserved,
-/// config_too_large, config_malformed (too small for its two tokens).
+/// Errors:    those of the prefix, packet_unexpected (another kind of packet), idstr_invalid,
+///            packet_too_small, packet_too_large, state_version_wrong, state_flags_unknown,
+///            idx_reserved, config_too_large, config_malformed (too small for its two tokens).
 Result<DeviceStateHeader> decode_device_state(
     std::span<const std::byte, kDeviceStatePrologueBytes> source,
     std::size_t next_packet_bytes_max = limits::kNextPacketBytesMax) noexcept;
@@ -74,7 +74,8 @@ void encode_channel_end(std::span<std::byte, kPacketPrefixBytes> target) noexcep
 std::array<std::byte, limits::kConfigTokenBytes> config_state_token() noexcept;
 std::array<std::byte, limits::kConfigTokenBytes> end_of_state_token() noexcept;
 
-/// The device's bytes in a config packet's data. Errors: config_malformed, config_too_large.
+/// The device's bytes in a config packet's data.
+/// Errors:    config_malformed, config_too_large.
 Result<std::span<const std::byte>> unwrap_config(std::span<const std::byte> packet_data) noexcept;
 
 }  // namespace multifd

@@ -43,11 +43,12 @@ struct Hello {
     bool operator==(const Hello&) const = default;
 };
 
-/// `devices` and every field are within the protocol's limits (asserted). Errors: hello_too_large.
+/// `devices` and every field are within the protocol's limits (asserted).
+/// Errors:    hello_too_large.
 Result<std::vector<std::byte>> encode(const Hello& hello);
 
 /// Unknown keys are ignored; every known value is checked for type and range.
-/// Errors: hello_too_large, hello_malformed, hello_version_unsupported.
+/// Errors:    hello_too_large, hello_malformed, hello_version_unsupported.
 Result<Hello> decode_hello(std::span<const std::byte> source);
 
 }  // namespace multifd

@@ -23,10 +23,11 @@ struct Heartbeat {
 inline constexpr std::size_t kHeartbeatBytes = 9;
 
 std::array<std::byte, kHeartbeatBytes> encode(const Heartbeat& heartbeat) noexcept;
-/// Errors: message_malformed.
+/// Errors:    message_malformed.
 Result<Heartbeat> decode_heartbeat(std::span<const std::byte> source) noexcept;
 
-/// One u32, as PING, PONG and SHUT carry. Errors: message_malformed.
+/// One u32, as PING, PONG and SHUT carry.
+/// Errors:    message_malformed.
 std::array<std::byte, 4> encode_u32(std::uint32_t value) noexcept;
 Result<std::uint32_t> decode_u32(std::span<const std::byte> source) noexcept;
 
@@ -45,7 +46,8 @@ inline constexpr std::size_t kPeerErrorBytesMax = 16384;
 
 /// Never fails: what is too long is cut, what is not UTF-8 is replaced.
 std::vector<std::byte> encode(const PeerError& error);
-/// Unknown keys are ignored. Errors: message_malformed.
+/// Unknown keys are ignored.
+/// Errors:    message_malformed.
 Result<PeerError> decode_peer_error(std::span<const std::byte> source);
 
 /// What one end counted for one device.
@@ -72,7 +74,7 @@ constexpr bool verify_length_valid(std::size_t length) noexcept {
 
 /// The bodies of as many VERIFY commands or LOADED messages as it takes; one at least.
 std::vector<std::vector<std::byte>> encode_verify(std::span<const VerifyEntry> entries);
-/// Errors: message_malformed.
+/// Errors:    message_malformed.
 Result<VerifyTable> decode_verify(std::span<const std::byte> source);
 
 }  // namespace multifd

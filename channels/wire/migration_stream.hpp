@@ -53,8 +53,7 @@ inline constexpr std::size_t kVisibleBytesMax =
 ///
 /// Limits:    remembers at most kSectionsMax started sections; nothing of host and foreign ones.
 /// Ownership: `classifier` outlives the parser. Spans in events view `visible`; SectionBegin's
-/// idstr
-///            views the parser and is valid until the next parse().
+///            idstr views the parser and is valid until the next parse().
 /// Threads:   not thread-safe.
 /// Errors:    the stream is unusable after the first one; section() names where it was.
 class StreamParser {

@@ -40,8 +40,8 @@ struct RamPacket {
     bool operator==(const RamPacket&) const = default;
 };
 
-/// Errors: those of decode_packet_prefix(), packet_unexpected (not a RAM packet), packet_too_large,
-/// ram_packet_malformed (counts or name contradict the layout).
+/// Errors:    those of decode_packet_prefix(), packet_unexpected (not a RAM packet),
+///            packet_too_large, ram_packet_malformed (counts or name contradict the layout).
 Result<RamPacket> decode_ram_packet(
     std::span<const std::byte, kRamHeaderBytes> source,
     std::size_t next_packet_bytes_max = limits::kNextPacketBytesMax) noexcept;

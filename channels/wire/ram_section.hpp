@@ -21,7 +21,7 @@ struct ParsedRam {
 
 /// Reads the record at the front of `visible`. `unlisted` is the state between the records of one
 /// section: how many bytes of RAM the list of blocks has still to name.
-/// Errors: ram_section_malformed.
+/// Errors:    ram_section_malformed.
 Result<ParsedRam> parse_ram_record(std::span<const std::byte> visible, std::uint64_t& unlisted);
 
 }  // namespace multifd

@@ -24,14 +24,15 @@ enum class RecordingKind { main_channel, channel, control, return_path };
 
 /// What one direction of one connection is, by its first bytes. Bytes from the destination on a
 /// control connection have no init: they are `control` when their first message is.
-/// Errors: recording_unreadable (nothing begins like this).
+/// Errors:    recording_unreadable (nothing begins like this).
 Result<RecordingKind> classify_recording(std::span<const std::byte> recording) noexcept;
 
 /// Body lengths of the sections that do not delimit themselves, in the order of the stream. Only
 /// the JSON of VMDESCRIPTION, at the end of a main stream, has them.
 class VmDescriptionLengths {
   public:
-    /// Of a recording without VMDESCRIPTION: empty. Errors: recording_unreadable.
+    /// Of a recording without VMDESCRIPTION: empty.
+    /// Errors:    recording_unreadable.
     static Result<VmDescriptionLengths> find(std::span<const std::byte> recording);
 
     /// The length of the next section, which must bear this name: absent when it does not. Sections
@@ -102,7 +103,7 @@ struct RecordedPacket {
 };
 
 /// Reads a recorded channel packet by packet.
-/// Errors: those of the decoders; channel_closed_early; packet_unexpected (after the end mark).
+/// Errors:    those of the decoders; channel_closed_early; packet_unexpected (after the end mark).
 class ChannelReader {
   public:
     explicit ChannelReader(std::span<const std::byte> recording) : recording_(recording) {}
@@ -129,7 +130,7 @@ struct RecordedMessage {
 };
 
 /// Reads recorded messages: a return path, or a control connection after its init.
-/// Errors: those of the decoders; stream_truncated.
+/// Errors:    those of the decoders; stream_truncated.
 class MessageReader {
   public:
     MessageReader(std::span<const std::byte> recording, RecordingKind kind, std::size_t offset = 0)

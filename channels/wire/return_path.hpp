@@ -46,7 +46,8 @@ struct ParsedMessage {
     std::size_t needed = 0;
 };
 
-/// Errors: return_path_type_unknown, return_path_length_wrong; both are seen in the first 4 bytes.
+/// Errors:    return_path_type_unknown, return_path_length_wrong; both are seen in the first 4
+///            bytes.
 Result<ParsedMessage> parse_return_path(std::span<const std::byte> visible) noexcept;
 Result<ParsedMessage> parse_control(std::span<const std::byte> visible) noexcept;
 

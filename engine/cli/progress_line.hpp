@@ -10,7 +10,7 @@
 
 namespace multifd {
 
-/// Turns snapshots into "1a2b3c4d active  1.2 GiB  3.4 Gbit/s  2 GiB left  slowest gpu1 41%".
+/// Turns snapshots into "1a2b3c4d active 1.2 GiB 3.4 Gbit/s 2 GiB left slowest gpu1 41%".
 /// Threads:   not thread-safe.
 class ProgressLine {
   public:

@@ -11,8 +11,7 @@ namespace multifd {
 
 /// Read-only views of whole files, of any size.
 /// Ownership: the views in files() are valid while this object lives. A file that is cut while it
-/// is
-///            mapped ends the process: recordings are taken to be at rest.
+///            is mapped ends the process: recordings are taken to be at rest.
 /// Errors:    open() throws StartFailure with recording_unreadable, naming the path.
 class RecordingFiles {
   public:

@@ -9,7 +9,8 @@
 namespace multifd {
 
 /// A monotonic clock whose waits can be ended from another thread. Tests put their own in its
-/// place. Threads: interrupt() from any thread; everything else from the device's thread.
+/// place.
+/// Threads:   interrupt() from any thread; everything else from the device's thread.
 class DeviceClock {
   public:
     using TimePoint = std::chrono::steady_clock::time_point;
@@ -40,8 +41,8 @@ class SteadyDeviceClock : public DeviceClock {
 };
 
 /// Holds a stream of bytes to a rate.
-/// Limits:  may run ahead by 2 ms, because shorter waits cost more than they regulate, and catch up
-///          5 ms of late wake-ups, but never what was left unused in idle time.
+/// Limits:    may run ahead by 2 ms, because shorter waits cost more than they regulate, and catch
+///            up 5 ms of late wake-ups, but never what was left unused in idle time.
 class RateLimit {
   public:
     /// `bytes_per_second` 0 means no limit. `clock` outlives this object.

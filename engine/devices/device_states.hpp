@@ -30,7 +30,7 @@ struct OptionalStates {
 [[nodiscard]] std::optional<DeviceState> state_of_name(std::string_view name) noexcept;
 
 /// Walks a device through its states.
-/// Threads: current() from any thread; everything else from the device's thread.
+/// Threads:   current() from any thread; everything else from the device's thread.
 class DeviceStates {
   public:
     /// Does the work of one direct arc. On failure the device stays in `from`, unless enter() was

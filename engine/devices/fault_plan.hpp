@@ -40,7 +40,7 @@ inline constexpr std::string_view kFaultForm =
     "reset";
 
 /// The faults of one device; each happens once.
-/// Threads: the device's thread only.
+/// Threads:   the device's thread only.
 class FaultPlan {
   public:
     explicit FaultPlan(std::vector<Fault> faults) : faults_(std::move(faults)) {}

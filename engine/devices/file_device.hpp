@@ -40,8 +40,10 @@ struct FileOptions {
 /// A device that does nothing when it runs. The destination's file takes its place on the way from
 /// RESUMING to STOP, which fails before load_config() was called, if only with nothing. Until the
 /// device runs, reset() still brings back a file that was there; the config file takes its place
-/// first, so a new state never stands beside an old config. Threads: as Device. Blocking: disk I/O,
-/// which interrupt() cannot end. Errors:  disk errors carry the system's code, and name the path.
+/// first, so a new state never stands beside an old config.
+/// Threads:   as Device.
+/// Blocking:  disk I/O, which interrupt() cannot end.
+/// Errors:    disk errors carry the system's code, and name the path.
 class FileDevice : public Device {
   public:
     explicit FileDevice(FileOptions options);

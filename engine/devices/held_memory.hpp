@@ -7,7 +7,8 @@
 
 namespace multifd {
 
-/// Page-aligned, zeroed at first. Ownership: moves; freed by the last owner.
+/// Page-aligned, zeroed at first.
+/// Ownership: moves; freed by the last owner.
 class HeldMemory {
   public:
     HeldMemory() noexcept = default;

@@ -22,9 +22,9 @@ namespace multifd {
 /// byte fails its write(), a short state fails RESUMING to STOP. Without precopy the state is
 /// exactly `size` bytes; with it, or after it has been dirtied, a stream of records. A device that
 /// has loaded a state has that state from then on, and can be a source of it.
-/// Limits:  see memory_options.hpp; memory is used only with held=on.
-/// Threads: as Device.
-/// Errors:  the constructor throws std::bad_alloc when memory to be held cannot be had.
+/// Limits:    see memory_options.hpp; memory is used only with held=on.
+/// Threads:   as Device.
+/// Errors:    the constructor throws std::bad_alloc when memory to be held cannot be had.
 class MemoryDevice : public Device {
   public:
     explicit MemoryDevice(MemoryOptions options, std::unique_ptr<DeviceClock> clock =

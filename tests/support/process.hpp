@@ -31,7 +31,7 @@ struct ProcessEnd {
 ///            the thread that started it, so no test leaves one behind.
 /// Threads:   signal() and kill() may be called from any thread, everything else from one.
 /// Errors:    the constructor throws std::system_error; a program that cannot be executed exits
-/// 127.
+///            127.
 class Process {
   public:
     explicit Process(const ProcessSettings& settings);

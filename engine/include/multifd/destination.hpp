@@ -16,8 +16,7 @@ namespace multifd {
 /// One migration to this end.
 /// Ownership: shares the devices; `listener` and `host` outlive this object.
 /// Threads:   as Source. Several Destinations may run on one Listener; a main channel goes to the
-/// one
-///            that has waited longest.
+///            one that has waited longest.
 /// Errors:    as Source.
 class Destination {
   public:

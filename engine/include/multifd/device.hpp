@@ -66,12 +66,12 @@ struct PreCopySizes {
 /// One device, as VFIO migration v2 sees it.
 ///
 /// Threads:   the engine makes all calls for one device from one thread of its own, one at a time,
-///            except traits(), interrupt() and lend(), which may come from any thread at any time.
-/// Blocking:  every call may block. While one blocks, the engine may call interrupt(): the blocked
-/// call
-///            should return soon, with std::errc::operation_canceled. A call that has not returned
-///            by the stall timeout is reported, its thread and this object are left behind (the
-///            engine keeps its shared_ptr), and the migration fails without waiting for it.
+///            except traits(), interrupt() and lend(), which may come from any thread at any time
+///            and must not block.
+/// Blocking:  every other call may block. While one blocks, the engine may call interrupt(): the
+///            blocked call should return soon, with std::errc::operation_canceled. A call that has
+///            not returned by the stall timeout is reported, its thread and this object are left
+///            behind (the engine keeps its shared_ptr), and the migration fails without waiting.
 /// Buffers:   a span is valid only during the call, except what lend() gives.
 /// Errors:    by CallResult, or by any exception: both fail the migration, not the process.
 class Device {
@@ -116,7 +116,8 @@ class Device {
     /// the engine goes on to STOP.
     virtual CallResult reset() = 0;
 
-    /// Makes a call that blocks in another thread return soon; sticky until the next set_state().
+    /// Makes a call that blocks in another thread return soon; sticky until the next set_state()
+    /// or reset(). state() and reset() are never answered with operation_canceled.
     virtual void interrupt() noexcept {}
 
     /// For devices that lend: the memory that holds the state. On the source valid and constant in

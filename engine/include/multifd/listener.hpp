@@ -13,10 +13,10 @@ class ConnectionListener;
 
 /// Accepts connections, learns from their first bytes what they are, and routes them: a main
 /// channel to the Destination that has waited longest, every other connection to the session whose
-/// id it carries. What belongs nowhere is refused without disturbing the rest. Ownership: outlives
-/// every Destination that runs on it. Threads:   all members may be called from any thread; it has
-/// one thread of its own. Errors:    the constructor throws std::system_error when the address is
-/// invalid or taken.
+/// id it carries. What belongs nowhere is refused without disturbing the rest.
+/// Ownership: outlives every Destination that runs on it.
+/// Threads:   all members may be called from any thread; it has one thread of its own.
+/// Errors:    the constructor throws std::system_error when the address is invalid or taken.
 class Listener {
   public:
     explicit Listener(const ListenerSettings& settings, LogSink log = {});

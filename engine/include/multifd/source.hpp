@@ -23,8 +23,7 @@ enum class CancelAnswer {
 /// One migration from this end.
 /// Ownership: shares the devices; `host` outlives this object.
 /// Threads:   run() once, on any thread; everything else from any thread at any time. The
-/// destructor
-///            cancels, and waits no longer than the stall timeout.
+///            destructor cancels, and waits no longer than the stall timeout.
 /// Errors:    the constructor throws std::invalid_argument for settings out of range; run() never
 ///            throws: what went wrong stands in the report.
 class Source {

@@ -15,7 +15,7 @@
 namespace multifd {
 
 /// What happened to the devices of a test, in one order over all of them.
-/// Threads: all members from any thread.
+/// Threads:   all members from any thread.
 class Journal {
   public:
     void note(const std::string& line);
