@@ -123,8 +123,12 @@ TEST_CASE("a device that dirties its memory converges in pre-copy", "[end_to_end
     plan.source_options = words("--downtime-limit 2ms --switchover-ack on --multifd-channels 4");
     const Outcome outcome = migrate(plan);
     check_completed(outcome);
-    CHECK(outcome.source.number("devices.0.pre-copy-bytes") >= 64U << 20U);
-    CHECK(outcome.source.number("devices.0.bytes") < 64U << 20U);
+    // All but what fits into two milliseconds goes while the device runs.
+    const std::uint64_t running = outcome.source.number("devices.0.pre-copy-bytes");
+    const std::uint64_t stopped = outcome.source.number("devices.0.bytes");
+    CHECK(running >= 32U << 20U);
+    CHECK(stopped < 32U << 20U);
+    CHECK(running + stopped >= 64U << 20U);
     CHECK(outcome.source.number("devices.1.pre-copy-bytes") == 0);
 }
 
