@@ -25,6 +25,8 @@ bool ReturnPathMail::ponged(std::uint32_t value) const {
 void ReturnPathInbox::take(const Message& message) {
     {
         const std::scoped_lock lock(mutex_);
+        // A peer that has said what makes no sense is not believed the rest.
+        if (mail_.ended) return;
         if (const auto error = store(message, mail_)) {
             mail_.ended = true;
             mail_.error = error;

@@ -36,7 +36,7 @@ struct ReturnPathMail {
 /// Threads:   take() and end() on the control thread; wait() on the main thread; wake() from any.
 class ReturnPathInbox {
   public:
-    /// Stores one message; a wrong one ends the inbox with its error.
+    /// Stores one message; a wrong one ends the inbox with its error. Nothing is stored after that.
     void take(const Message& message);
     void end(ErrorCode error);
     void wake();

@@ -162,6 +162,19 @@ TEST_CASE("the end of the path is kept with its first error", "[engine]") {
     CHECK(damaged.mail().error == Errc::return_path_type_unknown);
 }
 
+TEST_CASE("after a message that makes no sense nothing is believed any more", "[engine]") {
+    ReturnPathInbox inbox;
+    take(inbox, ReturnPathType::pong, encode_u32(5));
+    take(inbox, ReturnPathType::pong);
+    take(inbox, ReturnPathType::loaded, encode_verify({}).front());
+    take(inbox, ReturnPathType::running);
+    const auto mail = inbox.mail();
+    CHECK(mail.ponged(5));
+    CHECK_FALSE(mail.loaded);
+    CHECK_FALSE(mail.running);
+    CHECK(mail.error == Errc::message_malformed);
+}
+
 TEST_CASE("waiting ends with what was awaited, with the path, with the will, or in time",
           "[engine]") {
     ReturnPathInbox inbox;
