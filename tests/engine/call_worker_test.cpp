@@ -112,6 +112,31 @@ TEST_CASE("a running call is named, with its beginning, until it returns", "[eng
     CHECK(worker.idle());
 }
 
+TEST_CASE("a call that has called back into the engine is not running meanwhile", "[engine]") {
+    CallWorker worker;
+    bool named_before = false, named_inside = true, named_after = false, later = false;
+    worker.start([&] {
+        (void)worker.call("save", [&] {
+            const auto first = worker.running_call();
+            named_before = first.has_value();
+            {
+                const CallWorker::Pause pause(worker);
+                named_inside = worker.running_call().has_value();
+            }
+            const auto second = worker.running_call();
+            named_after = second && std::string(second->name) == "save";
+            later = first && second && second->since >= first->since;
+            return CallResult::success();
+        });
+    });
+    REQUIRE(worker.wait(patience()));
+    CHECK(named_before);
+    CHECK_FALSE(named_inside);
+    CHECK(named_after);
+    CHECK(later);
+    CHECK_FALSE(worker.running_call());
+}
+
 TEST_CASE("waiting ends at the deadline, or by a changed mind, while the job goes on", "[engine]") {
     CallWorker worker;
     Gate gate;

@@ -199,6 +199,16 @@ TEST_CASE("a channel ends by its mark; the last one that does shows what is miss
     CHECK(reception.failures == 1);
 }
 
+TEST_CASE("nothing may stand behind a channel's end", "[engine]") {
+    Reception reception({.channels = 2});
+    std::array<std::byte, kPacketPrefixBytes + 1> more{};
+    encode_channel_end(std::span(more).first<kPacketPrefixBytes>());
+    REQUIRE(write_all(reception.peer(1), more));
+    const auto failure = reception.failure();
+    CHECK(failure.code == Errc::packet_unexpected);
+    CHECK(failure.channel == ChannelId{1});
+}
+
 TEST_CASE("what a channel may not carry is refused, with its channel", "[engine]") {
     struct Case {
         const char* name;

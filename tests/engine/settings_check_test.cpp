@@ -59,6 +59,10 @@ TEST_CASE("the defaults are accepted, and so are both ends of every range", "[en
     CHECK(refusal(source, kOneDevice).empty());
     destination.max_queued_bytes = 4096;
     CHECK(refusal(destination, kOneDevice).empty());
+    // QEMU does not say how large its packets are: one of the largest must fit.
+    destination.peer = Peer::qemu;
+    destination.packet_size_max = 4096;
+    CHECK(refusal(destination, kOneDevice).empty());
 }
 
 TEST_CASE("every source setting that is out of range is named", "[engine]") {
@@ -80,6 +84,7 @@ TEST_CASE("every source setting that is out of range is named", "[engine]") {
         {"packet-size", [](auto& s) { s.packet_size = (16U << 20U) + 4096; }},
         {"downtime-limit", [](auto& s) { s.downtime_limit = -1ms; }},
         {"machine", [](auto& s) { s.machine = std::string(256, 'm'); }},
+        {"machine", [](auto& s) { s.machine.clear(); }},
     }));
     INFO(one.name);
     SourceSettings settings;
@@ -102,6 +107,11 @@ TEST_CASE("every destination setting that is out of range is named", "[engine]")
         {"max-packet-size", [](auto& s) { s.packet_size_max = 17U << 20U; }},
         {"max-queued-bytes", [](auto& s) { s.max_queued_bytes = 4095; }},
         {"max-queued-bytes", [](auto& s) { s.max_queued_bytes = 0; }},
+        {"max-queued-bytes",
+         [](auto& s) {
+             s.peer = Peer::qemu;
+             s.max_queued_bytes = s.packet_size_max - 1;
+         }},
     }));
     INFO(one.name);
     DestinationSettings settings;

@@ -9,6 +9,7 @@
 #include "multifd/destination.hpp"
 #include "multifd/listener.hpp"
 #include "multifd/source.hpp"
+#include "tests/engine/connection_pair.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace {
@@ -84,7 +85,7 @@ TEST_CASE("a program with a heartbeat embeds both ends, and lives through bad de
         CHECK((sent.status == Status::completed) == (mood == Mood::well));
         CHECK(sent.owner == (mood == Mood::well ? Owner::destination : Owner::source));
         CHECK(loaded.owner == sent.owner);
-        CHECK(beats.load() > before);
+        CHECK(await([&] { return beats.load() > before; }));
     }
     release.set_value();
     alive = false;

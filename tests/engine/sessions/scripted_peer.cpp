@@ -181,7 +181,7 @@ RunningSource::RunningSource() {
 }
 
 RunningSource::~RunningSource() {
-    // A failed test leaves a run that may have to be told twice: to cancel, and to give up doubting.
+    // A failed test leaves a run that may have to be told twice: to cancel, then to leave doubt.
     (void)multifd::await([&] {
         if (!report_.valid() || ended()) return true;
         (void)source_->cancel();
@@ -401,7 +401,7 @@ RunningDestination::RunningDestination()
 }
 
 RunningDestination::~RunningDestination() {
-    // A failed test leaves a run that may have to be told twice: to cancel, and to give up doubting.
+    // A failed test leaves a run that may have to be told twice: to cancel, then to leave doubt.
     (void)multifd::await([&] {
         if (!report_.valid() || ended()) return true;
         (void)destination_->cancel();
