@@ -55,8 +55,8 @@ class CallWorker {
     template <class Call>
     CallOutcome call(const char* name, Call&& foreign) noexcept;
 
-    /// Inside a call that has called back into the engine: until the guard ends, the engine's own work
-    /// does not count as the foreign call's time.
+    /// Inside a call that has called back into the engine: until the guard ends, the engine's own
+    /// work does not count as the foreign call's time.
     class Pause {
       public:
         explicit Pause(CallWorker& worker) noexcept

@@ -70,8 +70,8 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     void note(Failure failure) noexcept;
     /// Makes every wait return, once a cause is on record. Idempotent.
     void stop_everything() noexcept;
-    /// From here on fail() changes nothing: what remains must not be interrupted from outside. False
-    /// when the session has failed already.
+    /// From here on fail() changes nothing: what remains must not be interrupted from outside.
+    /// False when the session has failed already.
     bool seal_outcome() noexcept;
     /// Devices that do peer DMA are only moved together when all have a P2P state, as QEMU has it.
     bool check_peer_dma();
@@ -93,7 +93,8 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     RecordOutcome write_record(Decision decision) noexcept;
     /// The first record of the session, or its failure.
     bool begin_record();
-    /// Gives a broken connection's better explanation a moment to arrive, then tells the peer. Once.
+    /// Gives a broken connection's better explanation a moment to arrive, then tells the peer.
+    /// Once.
     void settle_cause();
     void end_control() noexcept;
     [[nodiscard]] Deadline deadline_in(Clock::duration time) const { return Clock::now() + time; }

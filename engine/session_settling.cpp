@@ -1,12 +1,12 @@
-// After the end of a migration: devices and host are brought to rest, each step with a deadline of its
-// own. Problems are collected for the report, not raised: there is nothing left to fail.
+// After the end of a migration: devices and host are brought to rest, each step with a deadline of
+// its own. Problems are collected for the report, not raised: there is nothing left to fail.
 #include "engine/migration_session.hpp"
 
 namespace multifd {
 namespace {
 
-// A call that was interrupted gets this long to return before it counts as stuck. Well below the second
-// within which a cancel reports.
+// A call that was interrupted gets this long to return before it counts as stuck. Well below the
+// second within which a cancel reports.
 constexpr auto kInterruptGrace = std::chrono::milliseconds(400);
 
 }  // namespace

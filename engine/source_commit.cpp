@@ -36,8 +36,8 @@ void SourceSession::settle_ownership() {
     if (!report_) report_.emplace().status = Status::failed;
 }
 
-// Where the main channel stands, once nobody writes to it any more; a writer that does not come back
-// counts as inside a record.
+// Where the main channel stands, once nobody writes to it any more; a writer that does not come
+// back counts as inside a record.
 MainChannelPosition SourceSession::main_position() {
     const bool ours = writer_ && (!failed() || await_quiet());
     return ours && writer_->between_records() ? MainChannelPosition::between_records
@@ -54,8 +54,8 @@ void SourceSession::raise(SourceEvent event) {
     perform(actions);
 }
 
-// Each action is tried whatever became of the one before: devices must be resumed even when no Abort
-// could be sent.
+// Each action is tried whatever became of the one before: devices must be resumed even when no
+// Abort could be sent.
 void SourceSession::perform(const SourceActions& actions) noexcept {
     for (const auto action : actions) {
         try {
@@ -302,122 +302,6 @@ void SourceSession::end_plane() noexcept {
     if (!senders_) return;
     if (failed()) senders_->abort();
     senders_->join();
-}
-
-// The state stays in the devices; STOP_COPY was only for reading it.
-void SourceSession::keep_stopped() {
-    leave_stuck_devices();
-    refresh_states();
-    settle_states(DeviceState::stop,
-                  [](const DeviceSlot& slot) { return slot.seen_state == DeviceState::stop_copy; });
-}
-
-// Back to where they were, in reverse: all stopped, then all P2P, then all running.
-void SourceSession::resume_devices() {
-    settle_cause();
-    leave_stuck_devices();
-    end_plane();  // Lent memory may be sent only while its device is stopped.
-    refresh_states();
-    const auto away = [](const DeviceSlot& slot) {
-        return slot.answered && slot.seen_state != slot.initial_state &&
-               slot.seen_state != DeviceState::error && slot.initial_state != DeviceState::error;
-    };
-    settle_states(DeviceState::stop,
-                  [](const DeviceSlot& slot) { return slot.seen_state == DeviceState::stop_copy; });
-    settle_states(DeviceState::running_p2p, [&](const DeviceSlot& slot) {
-        const bool direct =
-            slot.seen_state == DeviceState::pre_copy && slot.initial_state == DeviceState::running;
-        return away(slot) && slot.traits.p2p && slot.running && !direct;
-    });
-    settle_states(DeviceState::running, [&](const DeviceSlot& slot) {
-        return away(slot) && slot.initial_state == DeviceState::running;
-    });
-    refresh_states();
-    for (const auto& slot : devices_) {
-        const bool asked = slot->initial_state != DeviceState::error;
-        if (slot->stuck || !slot->answered || !asked) continue;
-        if (slot->seen_state == slot->initial_state) continue;
-        add_problem(*slot, " is in " + std::string(to_string(slot->seen_state.load())));
-    }
-    if (!host_paused_) return;
-    const auto problem = settle_host(
-        "resume", [](Host& host, std::stop_token cancel) { return host.resume(cancel); });
-    if (!problem.empty()) device_problem_ += (device_problem_.empty() ? "" : "; ") + problem;
-}
-
-void SourceSession::conclude(Status status) {
-    watching_.store(false, std::memory_order_relaxed);
-    const auto failure = first_failure_.get();
-    if (status == Status::failed && failure &&
-        (failure->code == Errc::cancelled || failure->code == Errc::cancelled_by_peer)) {
-        set_status(Status::cancelling);
-        status = Status::cancelled;
-    }
-    set_status(status);
-    add_downtime_parts();
-    Report report;
-    fill_report(report);
-    report.status = status;
-    if (running_at_ && stopped_) {
-        const auto downtime =
-            std::chrono::ceil<std::chrono::milliseconds>(*running_at_ - stop_began_);
-        report.downtime_ms = static_cast<std::uint64_t>(downtime.count());
-    }
-    SourceState state = SourceState::resumed;
-    {
-        const std::scoped_lock lock(ownership_mutex_);
-        state = ownership_.state();
-    }
-    const auto summary = summarize(
-        state,
-        {.peer = settings_.peer, .session = report.session, .device_problem = device_problem_});
-    report.owner = summary.owner;
-    report.retry_safe = summary.retry_safe;
-    report.next_step = summary.next_step;
-    if (status == Status::completed) report.error.reset();
-    if (status == Status::unknown_owner) {
-        auto cause = report.error ? report.error->message : std::string("no answer came");
-        report.error = to_report(
-            {.code = Errc::unknown_owner,
-             .detail = "Commit was sent and neither Running nor Refused came (" + cause + ")",
-             .phase = "device"},
-            peer_);
-        log(LogLevel::error, report.error->message + "; " + report.next_step);
-    } else if (report.error) {
-        log(LogLevel::error, report.error->message);
-    } else if (const auto problem = inbox_.mail().running_problem) {
-        log(LogLevel::warning, "the destination runs, with a problem: " + problem->message);
-    }
-    report_ = std::move(report);
-}
-
-void SourceSession::add_downtime_parts() {
-    if (!running_at_ || !stopped_) return;
-    downtime_parts_.clear();
-    const auto slowest = [&](auto member) {
-        std::uint64_t us = 0;
-        for (const auto& slot : devices_) us = std::max(us, (slot->times.*member).us());
-        return std::chrono::microseconds(us);
-    };
-    std::uint64_t sending = 0;
-    {
-        const std::scoped_lock lock(plane_mutex_);
-        for (const auto& channel : senders_->counters())
-            sending = std::max(sending, channel.moving.us());
-    }
-    add_part("stop", stopped_at_ - stop_began_);
-    add_part("state", state_sent_at_ - stopped_at_);
-    add_part("read", slowest(&DeviceTimes::data));
-    add_part("queue", slowest(&DeviceTimes::wait));
-    add_part("config", slowest(&DeviceTimes::config));
-    add_part("send", std::chrono::microseconds(sending));
-    if (!qemu_) {
-        add_part("load", loaded_at_ - state_sent_at_);
-        add_part("verify", verified_at_ - loaded_at_);
-        add_part("commit", *running_at_ - verified_at_);
-    } else {
-        add_part("load", *running_at_ - state_sent_at_);
-    }
 }
 
 }  // namespace multifd

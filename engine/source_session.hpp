@@ -97,6 +97,8 @@ class SourceSession final : public MigrationSession {
     void record(Decision decision);
     void end_connections() noexcept;
     void end_plane() noexcept;
+
+    // After the decision (source_settling.cpp).
     void keep_stopped();
     void resume_devices();
     void conclude(Status status);
