@@ -27,6 +27,7 @@ struct RecordKeeper::Desk {
 
     void run();
     bool carry_out(bool preparing, const std::optional<SessionRecord>& record) noexcept;
+    void tell_problem() noexcept;
 };
 
 bool RecordKeeper::Desk::carry_out(bool preparing,
@@ -36,6 +37,15 @@ bool RecordKeeper::Desk::carry_out(bool preparing,
         return !record || !store.write(*record);
     } catch (...) {
         return false;  // Out of memory: nothing durable was promised.
+    }
+}
+
+// Under the mutex. On the thread's own ground nothing may escape.
+void RecordKeeper::Desk::tell_problem() noexcept {
+    try {
+        problem = store.problem();
+    } catch (...) {
+        problem.clear();
     }
 }
 
@@ -52,7 +62,7 @@ void RecordKeeper::Desk::run() {
         lock.lock();
         done = ticket;
         ok = carried_out;
-        if (!ok) problem = store.problem();
+        if (!ok) tell_problem();
         changed.notify_all();
     }
 }
