@@ -17,6 +17,10 @@ constexpr std::uint64_t kSeed = 20262;
 constexpr int kPeerFailed = 4;
 constexpr int kCancelled = 9;
 
+/// Well below what an end waits for the explanation of a connection that has ended: what explains it
+/// is held back too.
+constexpr auto kHold = std::chrono::milliseconds(50);
+
 /// The promise is one second; a machine that runs many tests at once needs some slack.
 constexpr auto kReportLimit = std::chrono::milliseconds(1500) * kSlowdown;
 
@@ -28,7 +32,7 @@ Plan small_plan() {
     return plan;
 }
 
-/// Sends `number` to one end, and keeps the rest of the migration waiting for a while, so that the
+/// Sends SIGINT to one end, and keeps the rest of the migration waiting for a while, so that the
 /// signal is handled at that moment. Were it late all the same, both ends would have completed,
 /// which is right too.
 class Interruption {
@@ -40,7 +44,7 @@ class Interruption {
         when_ = Clock::now();
         RunningCommand& victim = source_ ? migration.source() : migration.destination();
         victim.process().signal(SIGINT);
-        std::this_thread::sleep_for(std::chrono::milliseconds(50) * kSlowdown);
+        std::this_thread::sleep_for(kHold);
     }
     [[nodiscard]] Clock::duration elapsed() const { return Clock::now() - when_.load(); }
 
