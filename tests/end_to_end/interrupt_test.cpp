@@ -17,8 +17,8 @@ constexpr std::uint64_t kSeed = 20262;
 constexpr int kPeerFailed = 4;
 constexpr int kCancelled = 9;
 
-/// Well below what an end waits for the explanation of a connection that has ended: what explains it
-/// is held back too.
+/// Well below what an end waits for the explanation of a connection that has ended: that is held
+/// back too.
 constexpr auto kHold = std::chrono::milliseconds(50);
 
 /// The promise is one second; a machine that runs many tests at once needs some slack.
