@@ -81,12 +81,41 @@ Hello DestinationSession::make_hello() const {
     return hello;
 }
 
-bool DestinationSession::agree_with_source(ConnectionListener& listener) {
+void DestinationSession::draw_session_id() {
     session_id_ = random_session();
-    {
-        const std::scoped_lock lock(names_mutex_);
-        session_text_ = to_string(session_id_);
+    const std::scoped_lock lock(names_mutex_);
+    session_text_ = to_string(session_id_);
+}
+
+// Up to the question for our hello, which a multifd source asks without waiting for anything. A part
+// of the connect timeout is enough for that, so that a silent stranger does not use up the time of the
+// source that waits behind it.
+bool DestinationSession::hears_a_source() {
+    const auto deadline = began_ + common_.connect_timeout / 4;
+    while (!asked_for_hello_) {
+        const auto event = reader_->next(deadline);
+        const auto* command = event ? std::get_if<Command>(&*event) : nullptr;
+        if (event && std::holds_alternative<SectionBegin>(*event)) {
+            return fail_stream(Errc::hello_missing);
+        }
+        const bool foreign = command != nullptr && command->id != kCommandOpenReturnPath &&
+                             command->id != kCommandPing;
+        if (!event || foreign) {
+            if (failed()) return false;
+            const auto reason = event ? ErrorCode(Errc::command_unexpected) : event.error();
+            log(LogLevel::warning, std::string(error_name(reason)) + ": " + peer_ +
+                                       " does not speak as a source does (" + reason.message() +
+                                       "); waiting for another");
+            return false;
+        }
+        if (command == nullptr) continue;
+        if (command->id == kCommandOpenReturnPath) return_path_open_ = true;
+        if (command->id == kCommandPing && !answer_ping(*command)) return false;
     }
+    return true;
+}
+
+bool DestinationSession::agree_with_source(ConnectionListener& listener) {
     if (qemu_) return adopt_qemu(listener);
     const auto deadline = began_ + common_.connect_timeout;
     bool door_open = false;

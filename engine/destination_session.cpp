@@ -43,22 +43,29 @@ bool DestinationSession::load(ConnectionListener& listener) {
            validate_devices() && compare_tables();
 }
 
+// What connects and does not speak as a source does is dropped, and the next one awaited: a stranger
+// must not end a destination.
 bool DestinationSession::accept_source(ConnectionListener& listener) {
     if (!prepare_records()) return false;
-    auto main = listener.accept_main(kNoDeadline, &interrupt_);
-    if (!main) {
-        fail({.code = main.error(),
-              .detail = "waiting for a source failed: " + main.error().message()});
-        return false;
+    draw_session_id();
+    for (;;) {
+        auto main = listener.accept_main(kNoDeadline, &interrupt_);
+        if (!main) {
+            fail({.code = main.error(),
+                  .detail = "waiting for a source failed: " + main.error().message()});
+            return false;
+        }
+        main_ = std::move(*main);
+        {
+            const std::scoped_lock lock(names_mutex_);
+            began_ = Clock::now();
+            peer_ = main_.peer();
+        }
+        reader_.emplace(main_, static_cast<const SectionClassifier&>(*this),
+                        ParserOptions{.extensions = !qemu_, .recording = false}, interrupt_);
+        if (qemu_ || hears_a_source()) break;
+        if (failed()) return false;
     }
-    main_ = std::move(*main);
-    {
-        const std::scoped_lock lock(names_mutex_);
-        began_ = Clock::now();
-        peer_ = main_.peer();
-    }
-    reader_.emplace(main_, static_cast<const SectionClassifier&>(*this),
-                    ParserOptions{.extensions = !qemu_, .recording = false}, interrupt_);
     set_status(Status::setup);
     log(LogLevel::info, "a source has connected from " + peer_);
     start_control();

@@ -47,6 +47,8 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     void settle_ownership(bool complete) noexcept;
 
     // Meeting (destination_connect.cpp).
+    void draw_session_id();
+    bool hears_a_source();
     Hello make_hello() const;
     bool handle_greeting(const Command& command, ConnectionListener& listener, bool& door_open);
     bool adopt(const Hello& source);

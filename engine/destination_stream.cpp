@@ -277,6 +277,9 @@ bool DestinationSession::check_completeness() {
         if (!incoming.full_seen) missing = "its FULL section";
         if (slot->multifd && !switched_over_) missing = "SWITCHOVER_START";
         if (!slot->multifd && !slot->ended) missing = "its config state";
+        if (missing != nullptr && qemu_ && channels_ == 0 && !incoming.by_main_channel) {
+            missing = "its state; if the source uses channels, give --multifd-channels here";
+        }
         if (missing == nullptr) continue;
         fail({.code = Errc::stream_truncated,
               .detail = "the stream ended without " + std::string(missing),

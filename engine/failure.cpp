@@ -88,11 +88,23 @@ bool is_symptom(const ErrorCode& code) noexcept {
            code == Errc::channel_closed_early || code == Errc::stream_truncated;
 }
 
+namespace {
+
+// How much a cause explains: a channel's end less than the peer's, that less than anything else.
+int weight_of(const ErrorCode& code) noexcept {
+    if (code == Errc::peer_closed || code == Errc::stream_truncated) return 1;
+    return is_symptom(code) ? 0 : 2;
+}
+
+}  // namespace
+
 bool FirstFailure::set(Failure failure) {
     const std::scoped_lock lock(mutex_);
-    // A cancelled wait is a consequence of what ended it, be it a symptom.
-    const bool explains = !is_symptom(failure.code) && failure.code != Errc::cancelled;
-    if (failure_ && (settled_ || !is_symptom(failure_->code) || !explains)) return false;
+    // What interrupted a wait is no explanation of what broke it.
+    const bool explains =
+        weight_of(failure.code) > weight_of(failure_ ? failure_->code : failure.code) &&
+        failure.code != Errc::cancelled;
+    if (failure_ && (settled_ || !explains)) return false;
     failure_ = std::move(failure);
     failed_.store(true, std::memory_order_release);
     return true;

@@ -98,14 +98,21 @@ void MigrationSession::on_peer_error(const PeerError& error) {
 }
 
 void MigrationSession::on_control_ended(ErrorCode error) {
-    if (!needs_connection()) return;
+    if (!failed() && !needs_connection()) return;
     // Bytes that make no sense are a fault of their own; anything else is only an end.
     const bool damaged =
         error.category() == multifd_category() && error && error != Errc::stream_truncated;
-    fail({.code = damaged ? error : ErrorCode(Errc::peer_closed),
-          .detail = "the control connection to " + peer_ + " ended" +
-                    (error ? ": " + error.message() : std::string()) +
-                    (damaged ? "" : "; the process at the other end has died or given up")});
+    Failure failure{
+        .code = damaged ? error : ErrorCode(Errc::peer_closed),
+        .detail = "the control connection to " + peer_ + " ended" +
+                  (error ? ": " + error.message() : std::string()) +
+                  (damaged ? "" : "; the process at the other end has died or given up")};
+    // After a failure it may explain what a channel's end only showed.
+    if (failed()) {
+        note(std::move(failure));
+    } else {
+        fail(std::move(failure));
+    }
 }
 
 void MigrationSession::on_control_fault(std::exception_ptr fault) {

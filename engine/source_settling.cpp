@@ -81,14 +81,20 @@ void SourceSession::conclude(Status status) {
         auto cause = report.error ? report.error->message : std::string("no answer came");
         report.error = to_report(
             {.code = Errc::unknown_owner,
-             .detail = "Commit was sent and neither Running nor Refused came (" + cause + ")",
+             .detail = (qemu_ ? "the whole stream was sent and QEMU did not say that it runs ("
+                              : "Commit was sent and neither Running nor Refused came (") +
+                       cause + ")",
              .phase = "device"},
             peer_);
         log(LogLevel::error, report.error->message + "; " + report.next_step);
     } else if (report.error) {
         log(LogLevel::error, report.error->message);
     } else if (const auto problem = inbox_.mail().running_problem) {
-        log(LogLevel::warning, "the destination runs, with a problem: " + problem->message);
+        report.next_step = "The destination owns the devices, but not all of them run there (" +
+                           problem->message +
+                           "). Here they are stopped; do not run them here, and "
+                           "see to the destination.";
+        log(LogLevel::warning, report.next_step);
     }
     report_ = std::move(report);
 }

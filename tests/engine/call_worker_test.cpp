@@ -210,7 +210,7 @@ TEST_CASE("a worker may end inside its own job, with the last share of its owner
     auto last_share = gone->get_future();
     {
         auto worker = std::make_shared<CallWorker>();
-        worker->start([worker, shared = watched(gone)] {});
+        worker->start([shared = watched(gone), worker] {});  // The worker's share goes first.
     }
     CHECK(last_share.wait_for(kPatience) == std::future_status::ready);
 }

@@ -47,7 +47,8 @@ class Reception {
         wiring.devices = {kGpu, kNic};
         wiring.lent = {options.lent, {}};
         wiring.packet_bytes = kPacket;
-        wiring.next_packet_bytes_max = kPacket + limits::kStateHeaderBytes;
+        wiring.next_packet_bytes_max =
+            options.qemu ? 16 * kPacket : kPacket + limits::kStateHeaderBytes;
         wiring.qemu = options.qemu;
         wiring.hash = options.hash;
         wiring.progress = &progress;
@@ -123,7 +124,7 @@ std::vector<std::byte> first_of(std::vector<std::byte> bytes, std::size_t size) 
     return bytes;
 }
 
-/// One normal page of pc.ram; with `sync` an empty SYNC packet.
+/// Five normal pages of pc.ram; with `sync` an empty SYNC packet.
 std::vector<std::byte> ram_packet(bool sync) {
     std::vector<std::byte> bytes(kRamHeaderBytes);
     const auto put = [&](std::size_t at, std::uint32_t value) {
@@ -131,7 +132,7 @@ std::vector<std::byte> ram_packet(bool sync) {
             bytes[at + i] = static_cast<std::byte>(value >> (24 - 8 * i));
         }
     };
-    const std::uint32_t pages = sync ? 0 : 1;
+    const std::uint32_t pages = sync ? 0 : 5;
     put(0, 0x11223344);
     put(4, 1);
     put(8, sync ? 1 : 0);

@@ -147,8 +147,14 @@ TEST_CASE("the first cause is kept", "[engine]") {
 TEST_CASE("a symptom gives way to its cause, until the matter is settled", "[engine]") {
     FirstFailure first;
     CHECK(first.set({.code = Errc::channel_closed_early}));
-    CHECK_FALSE(first.set({.code = Errc::peer_closed}));
+    CHECK_FALSE(first.set({.code = Errc::cancelled}));
     CHECK(first.get()->code == Errc::channel_closed_early);
+    SECTION("a dead peer explains the end of its channel, not the other way round") {
+        CHECK(first.set({.code = Errc::peer_closed}));
+        CHECK_FALSE(first.set({.code = Errc::channel_closed_early}));
+        CHECK(first.get()->code == Errc::peer_closed);
+        CHECK(first.set({.code = Errc::device_failed}));
+    }
     SECTION("a cause comes in time") {
         CHECK(first.set({.code = Errc::peer_failed}));
         CHECK_FALSE(first.set({.code = Errc::device_failed}));

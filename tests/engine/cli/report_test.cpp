@@ -167,19 +167,24 @@ TEST_CASE("a run left at once says what it leaves behind", "[cli]") {
     struct Case {
         Role role;
         CancelAnswer answer;
+        Status status;
         const char* owner;
         bool retry_safe;
     };
     const auto given = GENERATE(values<Case>({
-        {Role::source, CancelAnswer::accepted, "source", true},
-        {Role::source, CancelAnswer::too_late, "unknown", false},
-        {Role::source, CancelAnswer::in_doubt, "unknown", false},
-        {Role::destination, CancelAnswer::accepted, "source", true},
-        {Role::destination, CancelAnswer::requested, "unknown", false},
+        {Role::source, CancelAnswer::accepted, Status::active, "source", true},
+        {Role::source, CancelAnswer::accepted, Status::device, "source", false},
+        {Role::source, CancelAnswer::accepted, Status::cancelling, "source", false},
+        {Role::source, CancelAnswer::too_late, Status::device, "unknown", false},
+        {Role::source, CancelAnswer::in_doubt, Status::device, "unknown", false},
+        {Role::source, CancelAnswer::not_running, Status::completed, "unknown", false},
+        {Role::destination, CancelAnswer::accepted, Status::device, "source", true},
+        {Role::destination, CancelAnswer::requested, Status::device, "unknown", false},
+        {Role::destination, CancelAnswer::not_running, Status::completed, "unknown", false},
     }));
     Statistics statistics;
     statistics.role = given.role;
-    statistics.status = Status::device;
+    statistics.status = given.status;
     statistics.session = kSession;
     const RunOutcome outcome = ended_at_once(statistics, given.answer, 15);
     CHECK(faults(report_json(outcome)) == "");

@@ -1,7 +1,9 @@
 // The story of a migration with both ends in one process: order, agreement, ends.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <span>
 
+#include "channels/transport/connector.hpp"
 #include "tests/engine/sessions/session_pair.hpp"
 
 namespace multifd {
@@ -168,6 +170,27 @@ TEST_CASE("the destination's memory stays within its limit and one packet", "[se
     CHECK(reports.destination.status == Status::completed);
     CHECK(reports.destination.peak_queued_bytes <= 4 * 4096);
     CHECK(pair.destination_device(1).received() == pattern(1'000'000, 2));
+}
+
+TEST_CASE("strangers on the listening socket do not end a destination", "[session]") {
+    SessionPair pair;
+    pair.destination_settings.connect_timeout = std::chrono::milliseconds(400);
+    pair.add_device("gpu0", with_state(10'000));
+    pair.start_destination();
+    // The last one stays silent and open until its share of the time has passed.
+    std::vector<Connection> strangers;
+    const std::string beginning("QEVM\0\0\0\3", 8);
+    for (const std::string& words : {std::string("QEVM"), beginning + "\1abc", beginning}) {
+        auto stranger = connect(*parse_address(pair.address()), kNoDeadline, nullptr);
+        REQUIRE(stranger.has_value());
+        REQUIRE_FALSE(stranger->send(std::as_bytes(std::span(words))));
+        if (words.size() != beginning.size()) stranger->half_close();
+        strangers.push_back(std::move(*stranger));
+    }
+    pair.start_source();
+    const auto reports = pair.await();
+    CHECK(reports.source.status == Status::completed);
+    CHECK(pair.destination_device(0).received() == pattern(10'000));
 }
 
 TEST_CASE("many devices share many channels", "[session]") {

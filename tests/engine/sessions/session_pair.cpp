@@ -48,14 +48,22 @@ void SessionPair::add_device(const std::string& idstr, ScriptedDevice::Script so
 }
 
 void SessionPair::start() {
+    start_destination();
+    start_source();
+}
+
+void SessionPair::start_destination() {
     listener_ =
         std::make_unique<Listener>(ListenerSettings{.listen = "unix:" + (folder_ / "socket")});
-    source_settings.to = listener_->address();
-    source_ = std::make_unique<Source>(source_settings, source_entries_, source_host);
     destination_ =
         std::make_unique<Destination>(destination_settings, destination_entries_, destination_host);
     destination_thread_ =
         std::thread([this] { reports_.destination = destination_->run(*listener_); });
+}
+
+void SessionPair::start_source() {
+    source_settings.to = listener_->address();
+    source_ = std::make_unique<Source>(source_settings, source_entries_, source_host);
     source_thread_ = std::thread([this] { reports_.source = source_->run(); });
 }
 

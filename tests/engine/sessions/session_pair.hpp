@@ -41,6 +41,10 @@ class SessionPair {
     };
     /// Starts both ends; await() waits for them.
     void start();
+    void start_destination();
+    void start_source();
+    /// Where the destination listens, once started.
+    [[nodiscard]] std::string address() const { return listener_->address(); }
     Reports await();
     Reports run();
     Source& source() { return *source_; }
