@@ -87,9 +87,9 @@ void DestinationSession::draw_session_id() {
     session_text_ = to_string(session_id_);
 }
 
-// Up to the question for our hello, which a multifd source asks without waiting for anything. A part
-// of the connect timeout is enough for that, so that a silent stranger does not use up the time of the
-// source that waits behind it.
+// Up to the question for our hello, which a multifd source asks without waiting for anything. A
+// part of the connect timeout is enough for that, so that a silent stranger does not use up the
+// time of the source that waits behind it.
 bool DestinationSession::hears_a_source() {
     const auto deadline = began_ + common_.connect_timeout / 4;
     while (!asked_for_hello_) {

@@ -43,8 +43,8 @@ bool DestinationSession::load(ConnectionListener& listener) {
            validate_devices() && compare_tables();
 }
 
-// What connects and does not speak as a source does is dropped, and the next one awaited: a stranger
-// must not end a destination.
+// What connects and does not speak as a source does is dropped, and the next one awaited: a
+// stranger must not end a destination.
 bool DestinationSession::accept_source(ConnectionListener& listener) {
     if (!prepare_records()) return false;
     draw_session_id();
