@@ -13,10 +13,11 @@ void complain(Console& console, std::string_view text) {
 int end_early(CommandContext& context, const ErrorReport& error) {
     // A signal must not add a second report while this one is written.
     context.signals.handle(nullptr);
-    complain(context.console, error.message);
     RunOutcome outcome = ended_early(context.target.role, Status::failed, error);
     outcome.report.next_step = "correct what the message names and run again";
-    return deliver_report(context.console, context.target.json, outcome);
+    const int exit_code = deliver_report(context.console, context.target.json, outcome);
+    complain(context.console, error.message);
+    return exit_code;
 }
 
 Signals::Action end_before_it_began(Console& console, const ReportTarget& target) {
@@ -25,11 +26,13 @@ Signals::Action end_before_it_began(Console& console, const ReportTarget& target
         error.code = error_name(Errc::cancelled);
         error.message = std::string(signal_name(signal)) + " before the migration began";
         error.exit_code = static_cast<int>(exit_code_of(Errc::cancelled));
-        complain(console, error.message + "; nothing was touched");
+        const std::string said = error.message + "; nothing was touched";
         RunOutcome outcome = ended_early(target.role, Status::cancelled, std::move(error));
         outcome.report.next_step = "run again when you like";
+        const int exit_code = deliver_report(console, target.json, outcome);
+        complain(console, said);
         // No destructors: another thread may be in the middle of anything.
-        ::_exit(deliver_report(console, target.json, outcome));
+        ::_exit(exit_code);
     };
 }
 

@@ -1,9 +1,12 @@
 #include "engine/cli/console.hpp"
 
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 
 #include "engine/cli/printable_text.hpp"
@@ -13,6 +16,18 @@ namespace {
 
 constexpr std::string_view kEraseLine = "\r\x1b[2K";
 constexpr std::string_view kResetColor = "\x1b[0m";
+
+/// How long a line waits for a reader that is behind before it is dropped.
+constexpr int kReaderPatienceMs = 200;
+
+/// No more than this goes into one write: what a pipe that is ready takes without blocking.
+constexpr std::size_t kWriteBytesMax = PIPE_BUF;
+
+bool is_ready(int descriptor, int timeout_ms) noexcept {
+    pollfd entry{descriptor, POLLOUT, 0};
+    // A descriptor that has failed is ready too: the write says so at once.
+    return ::poll(&entry, 1, timeout_ms) > 0;
+}
 
 std::string_view color_of(Console::Style style) {
     switch (style) {
@@ -82,7 +97,11 @@ std::size_t Console::width() const noexcept {
 
 void Console::write_all(std::string_view bytes) noexcept {
     while (!bytes.empty()) {
-        const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
+        // Only the first of the lines that nobody reads costs time.
+        blocked_ = !is_ready(descriptor_, blocked_ ? 0 : kReaderPatienceMs);
+        if (blocked_) return;
+        const ssize_t written =
+            ::write(descriptor_, bytes.data(), std::min(bytes.size(), kWriteBytesMax));
         if (written < 0 && errno == EINTR) continue;
         if (written <= 0) return;
         bytes.remove_prefix(static_cast<std::size_t>(written));

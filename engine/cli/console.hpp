@@ -10,6 +10,8 @@ namespace multifd {
 /// Writes whole lines to one descriptor and keeps the live line, if any, at the bottom.
 /// Ownership: borrows the descriptor.
 /// Threads:   every member may be called from any thread.
+/// Blocking:  for a fifth of a second at most: a line that nobody takes by then is dropped, and so
+///            are all that follow until somebody reads again.
 /// Errors:    a descriptor that cannot be written is ignored: there is nowhere left to complain.
 class Console {
   public:
@@ -44,8 +46,9 @@ class Console {
     const int descriptor_;
     const Traits traits_;
 
-    std::mutex mutex_;  ///< Guards live_ and the order of writes.
+    std::mutex mutex_;  ///< Guards what follows and the order of writes.
     std::string live_;
+    bool blocked_ = false;  ///< The last line found nobody who takes it.
 };
 
 }  // namespace multifd

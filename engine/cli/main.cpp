@@ -76,10 +76,12 @@ ErrorReport describe_current_exception() {
 
 int main(int argc, char** argv) {
     using namespace multifd;
+    // First of all: what comes before there is an action for it waits for one.
+    Signals signals([](int, int) { return std::optional(std::chrono::milliseconds(1)); });
     const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
     const ReportTarget target = find_report_target(words);
     Console console(STDERR_FILENO);
-    Signals signals(end_before_it_began(console, target));
+    signals.handle(end_before_it_began(console, target));
     CommandContext context{console, signals, target};
     try {
         return grant(parse_arguments(words), context);

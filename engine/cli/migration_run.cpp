@@ -12,6 +12,12 @@ namespace {
 
 constexpr std::chrono::milliseconds kAskAgain{50};
 
+/// How long a run that says it has ended may take to return before a second signal leaves anyway.
+constexpr int kAskedAgainMax = 20;
+
+/// How long the summary may take once a signal asks the reported process to go.
+constexpr std::chrono::seconds kSummaryPatience{1};
+
 /// What the two signals do while a migration runs. Called on the signals' thread alone.
 class SignalAnswer {
   public:
@@ -19,30 +25,55 @@ class SignalAnswer {
         : end_(end), settings_(settings), context_(context) {}
 
     std::optional<std::chrono::milliseconds> operator()(int signal, int count) {
-        if (count > 1) leave_at_once(signal);
         const CancelAnswer answer = end_.cancel();
-        // run() is about to begin, or has just returned: ask until it is one or the other.
-        if (answer == CancelAnswer::not_running) return kAskAgain;
+        if (answer == CancelAnswer::not_running && may_ask_again(count)) return kAskAgain;
+        if (count > 1) leave_at_once(signal, answer);
         complain(context_.console,
                  std::string(signal_name(signal)) + ": " + describe(answer, end_.role));
         return std::nullopt;
     }
 
   private:
-    [[noreturn]] void leave_at_once(int signal) {
-        RunOutcome outcome = ended_at_once(end_.statistics(), end_.cancel(), signal);
+    /// run() has just returned, or is about to: its own report knows more than can be said here. A
+    /// third signal waits for nothing.
+    bool may_ask_again(int count) {
+        if (count == 1) return true;
+        return count == 2 && ++asked_again_ <= kAskedAgainMax;
+    }
+
+    [[noreturn]] void leave_at_once(int signal, CancelAnswer answer) {
+        // The answer came first, so the numbers are no older than it.
+        RunOutcome outcome = ended_at_once(end_.statistics(), answer, signal);
         outcome.settings = settings_.effective;
+        if (context_.target.json == "-") context_.console.clear_live();
+        const int exit_code = deliver_report(context_.console, context_.target.json, outcome);
         context_.console.clear_live();
         complain(context_.console,
                  outcome.report.error->message + "; next: " + outcome.report.next_step);
-        deliver_report(context_.console, context_.target.json, outcome);
-        ::_exit(outcome.exit_code);
+        ::_exit(exit_code);
     }
 
     const MigrationEnd& end_;
     const RunSettings& settings_;
     CommandContext& context_;
+    int asked_again_ = 0;  ///< Since the second signal.
 };
+
+/// For a process that has reported and has only its summary left: a signal ends it, with the exit
+/// code of its report, when nobody takes the summary.
+Signals::Action leave_as_reported(int exit_code) {
+    return
+        [exit_code, asked = false](int, int) mutable -> std::optional<std::chrono::milliseconds> {
+            if (asked) ::_exit(exit_code);
+            asked = true;
+            return kSummaryPatience;
+        };
+}
+
+/// Whether nothing of the source can have been stopped yet.
+bool still_runs(Status status) {
+    return status == Status::none || status == Status::setup || status == Status::active;
+}
 
 /// Text on standard output; a failure costs an otherwise good run its exit code.
 int print_summary(const RunOutcome& outcome, const RunSettings& settings, CommandContext& context) {
@@ -74,9 +105,7 @@ std::string describe(CancelAnswer answer, Role role) {
 
 RunOutcome ended_at_once(const Statistics& statistics, CancelAnswer last_answer, int signal) {
     const bool source = statistics.role == Role::source;
-    const bool doubt = last_answer == CancelAnswer::too_late ||
-                       last_answer == CancelAnswer::in_doubt ||
-                       last_answer == CancelAnswer::requested;
+    const bool doubt = last_answer != CancelAnswer::accepted;
     RunOutcome outcome;
     outcome.role = statistics.role;
     outcome.began = true;
@@ -86,7 +115,7 @@ RunOutcome ended_at_once(const Statistics& statistics, CancelAnswer last_answer,
     report.total_time_ms = statistics.elapsed_ms;
     report.status = doubt ? Status::unknown_owner : Status::failed;
     report.owner = doubt ? Owner::unknown : Owner::source;
-    report.retry_safe = !doubt;
+    report.retry_safe = !doubt && (!source || still_runs(statistics.status));
     ErrorReport error;
     error.code = error_name(doubt ? Errc::unknown_owner : Errc::cancelled);
     error.phase = to_string(statistics.status);
@@ -124,11 +153,12 @@ int run_migration(const MigrationEnd& end, RunSettings settings, CommandContext&
     outcome.exit_code = outcome.report.exit_code();
     apply_agreed(settings.effective, outcome.report.agreed);
     outcome.settings = std::move(settings.effective);
+    const int reported = deliver_report(context.console, context.target.json, outcome);
+    context.signals.handle(leave_as_reported(reported));
     if (settings.command.quiet && outcome.report.error) {
         complain(context.console,
                  outcome.report.error->code + ": " + outcome.report.error->message);
     }
-    const int reported = deliver_report(context.console, context.target.json, outcome);
     const int printed = print_summary(outcome, settings, context);
     return reported != 0 ? reported : printed;
 }

@@ -48,15 +48,18 @@ class Signals::Implementation {
         change.sa_handler = on_signal;
         change.sa_flags = SA_RESTART;
         sigemptyset(&change.sa_mask);
-        ::sigaction(SIGINT, &change, &former_int_);
-        ::sigaction(SIGTERM, &change, &former_term_);
+        struct sigaction former_hangup {};
+        ::sigaction(SIGHUP, nullptr, &former_hangup);
+        hangup_ = former_hangup.sa_handler != SIG_IGN;
+        catch_with(change);
         change.sa_handler = SIG_IGN;
         ::sigaction(SIGPIPE, &change, &former_pipe_);
     }
 
     ~Implementation() {
-        ::sigaction(SIGINT, &former_int_, nullptr);
-        ::sigaction(SIGTERM, &former_term_, nullptr);
+        struct sigaction ignore {};
+        ignore.sa_handler = SIG_IGN;
+        catch_with(ignore);
         ::sigaction(SIGPIPE, &former_pipe_, nullptr);
         stopping_ = true;
         [[maybe_unused]] const ssize_t ignored = ::write(pipe_[1], &kStop, 1);
@@ -72,6 +75,12 @@ class Signals::Implementation {
     }
 
   private:
+    void catch_with(const struct sigaction& change) const noexcept {
+        ::sigaction(SIGINT, &change, nullptr);
+        ::sigaction(SIGTERM, &change, nullptr);
+        if (hangup_) ::sigaction(SIGHUP, &change, nullptr);
+    }
+
     void act() {
         int signal = 0;
         int count = 0;
@@ -95,8 +104,7 @@ class Signals::Implementation {
     }
 
     std::array<int, 2> pipe_{-1, -1};
-    struct sigaction former_int_ {};
-    struct sigaction former_term_ {};
+    bool hangup_ = false;  ///< Nobody has had SIGHUP ignored.
     struct sigaction former_pipe_ {};
     std::atomic<bool> stopping_{false};  ///< Publishes that the destructor has begun.
 
@@ -116,6 +124,7 @@ void Signals::handle(Action action) {
 }
 
 const char* signal_name(int signal) noexcept {
+    if (signal == SIGHUP) return "SIGHUP";
     return signal == SIGTERM ? "SIGTERM" : "SIGINT";
 }
 

@@ -1,4 +1,4 @@
-// Signals: SIGINT and SIGTERM as events for the command; the library never sees them.
+// Signals: SIGINT, SIGTERM and SIGHUP as events for the command; the library never sees them.
 #pragma once
 
 #include <chrono>
@@ -8,8 +8,9 @@
 
 namespace multifd {
 
-/// Catches SIGINT and SIGTERM and ignores SIGPIPE, from construction to destruction. At most one at
-/// a time in a process. A child that execs has the default handling of SIGINT and SIGTERM again.
+/// Catches SIGINT, SIGTERM and, unless it was ignored before, SIGHUP; ignores SIGPIPE. From its
+/// destruction on it ignores those three instead, so that a signal cannot change the exit code of a
+/// process that is about to end. At most one at a time in a process.
 /// Threads:   actions run on a thread of its own, one at a time. handle() waits for an action that
 ///            is running, so that after handle() the former action runs no more.
 /// Errors:    the constructor throws std::system_error.
@@ -32,7 +33,7 @@ class Signals {
     std::unique_ptr<Implementation> implementation_;
 };
 
-/// "SIGINT" or "SIGTERM".
+/// "SIGINT", "SIGTERM" or "SIGHUP".
 const char* signal_name(int signal) noexcept;
 
 }  // namespace multifd
