@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <regex>
@@ -251,6 +252,26 @@ TEST_CASE("the progress of a run is shown on a terminal and erased at its end", 
     }
     CHECK_THAT(screen.text(), Catch::Contains("01234567  active  2.00 MiB"));
     CHECK(shown(screen.text()) == std::vector<std::string>{""});
+}
+
+TEST_CASE("a console that nobody reads drops lines instead of waiting", "[cli]") {
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0);
+    const std::string filling(4096, 'x');
+    while (::write(ends[1], filling.data(), filling.size()) > 0) continue;
+    REQUIRE(::fcntl(ends[1], F_SETFL, 0) == 0);
+    {
+        Console console(ends[1], kFile);
+        for (int line = 0; line < 1000; ++line) console.print_line("dropped");
+        std::string taken(filling.size(), '\0');
+        while (::read(ends[0], taken.data(), taken.size()) > 0) continue;
+        console.print_line("taken again");
+        const ssize_t length = ::read(ends[0], taken.data(), taken.size());
+        REQUIRE(length > 0);
+        CHECK(taken.substr(0, static_cast<std::size_t>(length)) == "taken again\n");
+    }
+    ::close(ends[0]);
+    ::close(ends[1]);
 }
 
 }  // namespace multifd

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <condition_variable>
 #include <mutex>
@@ -45,6 +46,25 @@ TEST_CASE("signals come as events, counted over both kinds", "[cli]") {
     CHECK(heard.calls == std::vector<std::pair<int, int>>{{SIGINT, 1}, {SIGTERM, 2}});
     CHECK(std::string(signal_name(SIGINT)) == "SIGINT");
     CHECK(std::string(signal_name(SIGTERM)) == "SIGTERM");
+}
+
+TEST_CASE("a hangup is a signal too, unless it was ignored before", "[cli]") {
+    const bool ignored = GENERATE(false, true);
+    CAPTURE(ignored);
+    ::signal(SIGHUP, ignored ? SIG_IGN : SIG_DFL);
+    {
+        Heard heard;
+        Signals signals(heard.action());
+        ::kill(::getpid(), SIGHUP);
+        ::kill(::getpid(), SIGTERM);
+        REQUIRE(heard.wait_for(ignored ? 1 : 2));
+        const auto hangups = std::ranges::count(heard.calls, SIGHUP, &std::pair<int, int>::first);
+        CHECK(hangups == (ignored ? 0 : 1));
+    }
+    // Nothing ends the process from here on, nor the test.
+    ::kill(::getpid(), SIGHUP);
+    ::kill(::getpid(), SIGTERM);
+    CHECK(std::string(signal_name(SIGHUP)) == "SIGHUP");
 }
 
 TEST_CASE("an action may ask to be called again", "[cli]") {
