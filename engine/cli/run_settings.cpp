@@ -183,6 +183,7 @@ std::vector<DeviceEntry> make_devices(const RunSettings& settings, Role role) {
             throw UsageError(device.where + ": " + error.what());
         }
     }
+    check_distinct_files(entries);
     return entries;
 }
 

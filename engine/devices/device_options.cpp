@@ -1,8 +1,10 @@
 #include "engine/devices/device_options.hpp"
 
 #include <array>
+#include <map>
 #include <new>
 
+#include "channels/wire/ids.hpp"
 #include "engine/devices/file_device.hpp"
 #include "engine/devices/memory_device.hpp"
 #include "engine/devices/memory_options.hpp"
@@ -96,6 +98,22 @@ DeviceEntry make_device(const DeviceSpec& spec, Role role) {
     for (const auto name : kKinds) kinds.append(kinds.empty() ? "" : ", ").append(name);
     throw UsageError("device kind \"" + spec.kind + "\" is unknown; nearest is \"" +
                      std::string(nearest_name(spec.kind, kKinds)) + "\"; allowed: " + kinds);
+}
+
+void check_distinct_files(std::span<const DeviceEntry> devices) {
+    std::map<std::string, DeviceIdentity> writers;
+    for (const DeviceEntry& entry : devices) {
+        const auto* device = dynamic_cast<const FileDevice*>(entry.device.get());
+        if (device == nullptr) continue;
+        const DeviceIdentity identity{entry.idstr, entry.instance_id};
+        for (const FileTarget& target : device->targets()) {
+            const auto [writer, first] = writers.emplace(target.key, identity);
+            if (first) continue;
+            throw UsageError("devices " + to_string(writer->second) + " and " +
+                             to_string(identity) + " would both write " + target.path +
+                             ": give one of them another path or config");
+        }
+    }
 }
 
 }  // namespace multifd

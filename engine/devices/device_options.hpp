@@ -40,4 +40,8 @@ struct DeviceSpec {
 /// memory.
 [[nodiscard]] DeviceEntry make_device(const DeviceSpec& spec, Role role);
 
+/// Throws UsageError when two of these devices would write the same file, under whatever paths; it
+/// names both, and the path.
+void check_distinct_files(std::span<const DeviceEntry> devices);
+
 }  // namespace multifd

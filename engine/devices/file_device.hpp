@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/devices/atomic_file.hpp"
 #include "engine/devices/device_states.hpp"
@@ -37,6 +38,16 @@ struct FileOptions {
 /// Reads them, and looks whether the files can be read, or made; throws UsageError.
 [[nodiscard]] FileOptions read_file_options(const OptionReader& reader, Role role);
 
+/// A file that a destination's device puts in its place. Two with the same key are one file,
+/// however their paths are spelled.
+struct FileTarget {
+    std::string path;
+    std::string key;
+};
+
+/// What a device of these options will write: nothing at a source.
+[[nodiscard]] std::vector<FileTarget> file_targets(const FileOptions& options);
+
 /// A device that does nothing when it runs. The destination's file takes its place on the way from
 /// RESUMING to STOP, which fails before load_config() was called, if only with nothing. Until the
 /// device runs, reset() still brings back a file that was there; the config file takes its place
@@ -49,6 +60,7 @@ class FileDevice : public Device {
     explicit FileDevice(FileOptions options);
     ~FileDevice() override;
 
+    [[nodiscard]] std::vector<FileTarget> targets() const { return file_targets(options_); }
     [[nodiscard]] DeviceTraits traits() const noexcept override;
     [[nodiscard]] DeviceState state() override { return states_.current(); }
     CallResult set_state(DeviceState target) override;

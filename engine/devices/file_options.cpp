@@ -62,6 +62,14 @@ std::string checked_path(const OptionReader& reader, std::string_view key, Role 
     return path;
 }
 
+/// A file is replaced by its name in its folder, and a folder may have several paths.
+std::string key_of(const std::filesystem::path& path) {
+    struct stat folder {};
+    if (::stat(path.parent_path().c_str(), &folder) != 0) return path.string();
+    return std::to_string(folder.st_dev) + ":" + std::to_string(folder.st_ino) + "/" +
+           path.filename().string();
+}
+
 }  // namespace
 
 std::span<const std::string_view> file_keys() noexcept {
@@ -74,11 +82,22 @@ FileOptions read_file_options(const OptionReader& reader, Role role) {
     if (!reader.text("path")) reader.refuse("key \"path\" is required: the file with the state");
     options.path = checked_path(reader, "path", role);
     options.config_path = checked_path(reader, "config", role);
-    if (options.config_path == options.path) {
+    const std::vector<FileTarget> targets = file_targets(options);
+    const bool one_target = targets.size() == 2 && targets[0].key == targets[1].key;
+    if (options.config_path == options.path || one_target) {
         reader.refuse("config", "another file than path");
     }
     options.initial_state = reader.initial_state();
     return options;
+}
+
+std::vector<FileTarget> file_targets(const FileOptions& options) {
+    std::vector<FileTarget> targets;
+    if (options.role == Role::source) return targets;
+    for (const std::string& path : {options.path, options.config_path}) {
+        if (!path.empty()) targets.push_back({path, key_of(path)});
+    }
+    return targets;
 }
 
 }  // namespace multifd

@@ -241,6 +241,30 @@ TEST_CASE("settings that contradict each other are refused", "[cli]") {
           "not refused");
 }
 
+TEST_CASE("two devices that would write one file are refused", "[cli]") {
+    const TemporaryFolder folder;
+    REQUIRE(std::filesystem::create_directory(folder / "inner"));
+    write_text(folder / "a", "state");
+    std::filesystem::create_symlink(folder / "a", folder / "link");
+    const std::string root = folder / "";
+    const auto both = [&](const std::string& first, const std::string& second) {
+        return refusal({"receive", "--listen", "tcp:127.0.0.1:0", "--device",
+                        "file,idstr=gpu0,path=" + root + first, "--device",
+                        "file,idstr=gpu1,path=" + root + second});
+    };
+    const auto [first, second] =
+        GENERATE(table<std::string, std::string>({{"a", "a"}, {"a", "inner/../a"}, {"a", "link"}}));
+    CAPTURE(first, second);
+    CHECK_THAT(both(first, second), Catch::Contains("devices gpu0 and gpu1 would both write"));
+    CHECK_THAT(both(first, second), Catch::Contains("/a:"));
+    CHECK_THAT(both("b,config=" + root + first, second), Catch::Contains("would both write"));
+    CHECK(both("a", "inner/a") == "not refused");
+    // Reading a file twice does no harm.
+    CHECK(refusal({"send", "--to", "tcp:127.0.0.1:1", "--device",
+                   "file,idstr=gpu0,path=" + root + "a", "--device",
+                   "file,idstr=gpu1,path=" + root + "a"}) == "not refused");
+}
+
 TEST_CASE("no channels at all is for a QEMU stream to a destination alone", "[cli]") {
     const Words none{"--multifd-channels", "0"};
     CHECK_THAT(refusal(kSend + none), Catch::Contains("receive --peer qemu"));
