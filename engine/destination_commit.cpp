@@ -125,10 +125,14 @@ void DestinationSession::send_loaded() {
     for (const auto& body : encode_verify(entries)) {
         append_message(messages, ReturnPathType::loaded, body);
     }
-    if (main_.send(messages, Clock::now() + common_.stall_timeout, nullptr)) {
-        raise(DestinationEvent::main_channel_ended);
+    const auto error = main_.send(messages, Clock::now() + common_.stall_timeout, nullptr);
+    if (error == Errc::phase_timeout) {
+        doubt_ = peer_ + " does not read the main channel";
+        raise(DestinationEvent::deadline_passed);
         return;
     }
+    // What the source said before it closed, an Abort perhaps, is still to be read, then the end.
+    if (error) return;
     log(LogLevel::info, "everything is loaded; waiting for the source to commit");
 }
 

@@ -51,6 +51,7 @@ bool DestinationSession::answer_ping(const Command& command) {
     if (!value) return fail_stream(value.error());
     if (*value == kHelloPing && !qemu_) {
         asked_for_hello_ = true;
+        set_status(Status::setup);  // Before our answer, so that a source never meets an idle end.
         const auto hello = encode(make_hello());
         if (!hello) {
             fail({.code = hello.error(),

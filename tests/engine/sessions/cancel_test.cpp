@@ -44,8 +44,9 @@ void check_cancelled(SessionPair& pair, const SessionPair::Reports& reports, Rol
     REQUIRE(here.error);
     CHECK(here.error->code == "cancelled");
     CHECK(here.exit_code() == 9);
-    CHECK(there.status == Status::cancelled);
     REQUIRE(there.error);
+    INFO(there.error->message);
+    CHECK(there.status == Status::cancelled);
     CHECK(there.error->code == "cancelled_by_peer");
     CHECK(reports.source.owner == Owner::source);
     CHECK(reports.destination.owner == Owner::source);

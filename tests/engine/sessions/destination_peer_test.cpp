@@ -160,6 +160,31 @@ TEST_CASE("an Abort after Loaded leaves the destination clean, whatever it says"
     CHECK(scene.destination.decision() == Decision::clean);
 }
 
+TEST_CASE("an Abort counts although the source has closed before Loaded could be said",
+          "[session][peer]") {
+    Scene scene;
+    std::promise<void> closed;
+    const std::shared_future<void> after(closed.get_future());
+    ScriptedDevice::Script script;
+    script.before = [after](const std::string& call) {
+        if (call == "set_state stop") after.wait_for(kPatience);
+        return CallResult::success();
+    };
+    scene.destination.device = std::make_shared<ScriptedDevice>(script);
+    scene.start();
+    scene.source->greet();
+    scene.source->send_state();
+    scene.source->say_table(scene.source->table());
+    scene.source->records().command(kCommandAbort);
+    scene.source->flush();
+    scene.source->main = Connection();
+    closed.set_value();
+    const auto report = scene.destination.await();
+    CHECK(report.status == Status::failed);
+    check_clean(scene.destination, report, "peer_failed");
+    CHECK(scene.destination.device->now() == DeviceState::stop);
+}
+
 TEST_CASE("a Commit before everything is loaded is no Commit", "[session][peer]") {
     Scene scene;
     scene.start();
