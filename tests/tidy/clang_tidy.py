@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Runs clang-tidy on the sources of some folders, each once for each content.
 
-    clang_tidy.py --build BUILD_FOLDER [--jobs N] FOLDER...
+    clang_tidy.py --build BUILD_FOLDER [--jobs N] [--analyze] FOLDER...
 
 A clean check is remembered in BUILD_FOLDER/clang-tidy under a hash of the rules, the compile
 command, the source and every project header it includes, so that only what has changed is checked
-again.
+again. The analyzer follows paths through functions and takes as long as all other checks together,
+so it runs only with --analyze.
 """
 
 import argparse
@@ -31,18 +32,18 @@ def included(path, seen):
         included(ROOT / "engine/include" / name, seen)
 
 
-def content_hash(entry, version):
+def content_hash(entry, tool):
     files = set()
     included(Path(entry["file"]), files)
-    digest = hashlib.sha256((version + entry["command"]).encode())
+    digest = hashlib.sha256((tool + entry["command"]).encode())
     for path in [ROOT / ".clang-tidy", *sorted(files)]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def check(command, build, entry):
-    run = subprocess.run([command, "-p", str(build), "--quiet", entry["file"]], check=False,
-                         capture_output=True, text=True, cwd=ROOT)
+def check(words, entry):
+    run = subprocess.run([*words, entry["file"]], check=False, capture_output=True, text=True,
+                         cwd=ROOT)
     return entry, run.returncode, run.stdout.strip() or run.stderr.strip()
 
 
@@ -50,6 +51,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build", type=Path, required=True)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--analyze", action="store_true")
     parser.add_argument("folders", nargs="+")
     arguments = parser.parse_args()
     command = shutil.which("clang-tidy-14") or shutil.which("clang-tidy")
@@ -58,6 +60,9 @@ def main():
         return 2
     version = subprocess.run([command, "--version"], check=True, capture_output=True,
                              text=True).stdout
+    words = [command, "-p", str(arguments.build), "--quiet"]
+    if not arguments.analyze:
+        words.append("--checks=-clang-analyzer-*")
     entries = json.loads((arguments.build / "compile_commands.json").read_text(encoding="utf-8"))
     folders = tuple(f"{ROOT / folder}/" for folder in arguments.folders)
     wanted = {entry["file"]: entry for entry in entries if entry["file"].startswith(folders)}
@@ -66,12 +71,12 @@ def main():
         return 2
     stamps = arguments.build / "clang-tidy"
     stamps.mkdir(exist_ok=True)
-    hashes = {path: content_hash(entry, version) for path, entry in wanted.items()}
+    hashes = {path: content_hash(entry, version + words[-1]) for path, entry in wanted.items()}
     due = [entry for path, entry in sorted(wanted.items()) if not (stamps / hashes[path]).exists()]
     print(f"clang-tidy: {len(due)} of {len(wanted)} sources have changed since their last check")
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        runs = pool.map(lambda entry: check(command, arguments.build, entry), due)
+        runs = pool.map(lambda entry: check(words, entry), due)
         for entry, status, output in runs:
             if status == 0:
                 (stamps / hashes[entry["file"]]).touch()
