@@ -7,6 +7,7 @@ namespace {
 
 std::vector<DeviceIdentity> identities_of(const std::vector<std::unique_ptr<DeviceSlot>>& devices) {
     std::vector<DeviceIdentity> identities;
+    identities.reserve(devices.size());
     for (const auto& slot : devices) identities.push_back(slot->identity);
     return identities;
 }

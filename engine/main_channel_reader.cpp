@@ -25,7 +25,7 @@ Result<StreamEvent> MainChannelReader::next(Deadline deadline) {
         auto parsed = parser_.parse(visible);
         if (!parsed) return parsed.error();
         begin_ += parsed->consumed;
-        if (parsed->event) return std::move(*parsed->event);
+        if (parsed->event) return *parsed->event;
         if (const auto more = receive_more(parsed->needed, deadline); !more) return more.error();
     }
 }

@@ -72,8 +72,10 @@ OrderedState order_state(const InspectedDevice& device) {
     for (const StatePacket& packet : device.packets) packets.push_back(&packet);
     const auto by_idx = [](const StatePacket* packet) { return packet->idx; };
     std::ranges::stable_sort(packets, {}, by_idx);
-    const auto repeated = std::ranges::unique(packets, {}, by_idx);
-    packets.erase(repeated.begin(), repeated.end());
+    const auto same_idx = [](const StatePacket* one, const StatePacket* other) {
+        return one->idx == other->idx;
+    };
+    packets.erase(std::unique(packets.begin(), packets.end(), same_idx), packets.end());
 
     OrderedState state;
     std::uint64_t expected = 0;

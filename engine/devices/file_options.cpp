@@ -56,7 +56,7 @@ std::string checked_path(const OptionReader& reader, std::string_view key, Role 
     const auto value = reader.text(key);
     if (!value) return {};
     if (value->empty()) reader.refuse(key, "the path of a file");
-    const std::string path(*value);
+    std::string path(*value);
     if (role == Role::destination) return check_destination(reader, key, path);
     check_source(reader, key, path);
     return path;
