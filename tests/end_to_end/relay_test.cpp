@@ -235,7 +235,7 @@ TEST_CASE("a network that goes silent never hangs either end", "[end_to_end]") {
         bool destination_in_doubt;
         bool source_in_doubt;
     };
-    // Before the greeting has passed there is no session yet, and the destination waits for another.
+    // Before the greeting there is no session yet, and the destination waits for another.
     const auto when = GENERATE(values<Case>({{"main hello", false, false},
                                              {"connected channel 1", false, false},
                                              {"packet 0", false, false},
