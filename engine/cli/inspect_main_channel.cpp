@@ -58,8 +58,7 @@ std::string command_name(std::uint16_t id) {
 /// Turns the events of a main stream into records, and keeps what belongs to devices.
 class MainChannelInspector {
   public:
-    MainChannelInspector(const RecordedFile& file, InspectionState& state)
-        : file_(file), state_(state) {}
+    explicit MainChannelInspector(InspectionState& state) : state_(state) {}
 
     /// Fails only on a command whose content cannot be understood.
     Result<> take(const RecordedEvent& event) {
@@ -195,7 +194,6 @@ class MainChannelInspector {
         state_.visitor.record({kind, at_->offset, at_->bytes, std::move(fields)});
     }
 
-    const RecordedFile& file_;
     InspectionState& state_;
     const RecordedEvent* at_ = nullptr;  ///< Only during take().
     ErrorCode error_;
@@ -213,7 +211,7 @@ class MainChannelInspector {
 void inspect_main_channel(const RecordedFile& file, InspectionState& state) {
     state.conversation.main_channel_seen = true;
     MainStreamReader reader(file.bytes);
-    MainChannelInspector inspector(file, state);
+    MainChannelInspector inspector(state);
     for (;;) {
         const auto event = reader.next();
         if (!event) return add_unreadable(state.result, file, reader.offset(), event.error());
