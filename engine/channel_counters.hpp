@@ -1,6 +1,8 @@
 // ChannelCounters: what one channel has carried; read at any time, written by its thread only.
 #pragma once
 
+#include <time.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -52,6 +54,16 @@ struct alignas(64) ChannelCounters {
     Counter packets;
     Counter bytes;       ///< All bytes of the channel, headers included.
     TimeCounter moving;  ///< In send calls, or in receive calls for payloads.
+    Counter cpu_ns;      ///< Processor time of the channel's thread; counted when that ends.
 };
+
+/// Processor time the calling thread has used so far.
+inline std::uint64_t thread_cpu_ns() noexcept {
+    timespec time{};
+    if (::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) != 0) return 0;
+    constexpr std::uint64_t kSecond = 1'000'000'000;
+    return static_cast<std::uint64_t>(time.tv_sec) * kSecond +
+           static_cast<std::uint64_t>(time.tv_nsec);
+}
 
 }  // namespace multifd

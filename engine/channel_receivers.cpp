@@ -52,6 +52,7 @@ void ChannelReceivers::run(ChannelId id) noexcept {
         failure.channel = id;
         wiring_.fail(std::move(failure));
     }
+    counters_[id.value].cpu_ns.add(thread_cpu_ns());
 }
 
 void ChannelReceivers::receive_all(ChannelId id, Head& head) {

@@ -63,6 +63,7 @@ void ChannelSenders::run(ChannelId id) noexcept {
         failure.channel = id;
         wiring_.fail(std::move(failure));
     }
+    counters_[id.value].cpu_ns.add(thread_cpu_ns());
 }
 
 void ChannelSenders::send_all(ChannelId id) {

@@ -138,7 +138,8 @@ void DestinationSession::add_numbers(Statistics& statistics) const {
     if (receivers_) {
         std::uint32_t id = 0;
         for (const auto& channel : receivers_->counters()) {
-            statistics.channels.push_back({id++, channel.packets.value(), channel.bytes.value()});
+            statistics.channels.push_back({id++, channel.packets.value(), channel.bytes.value(),
+                                           channel.cpu_ns.value() / 1000});
         }
     }
     if (!inbound_) return;

@@ -155,7 +155,8 @@ void SourceSession::add_numbers(Statistics& statistics) const {
     if (senders_) {
         std::uint32_t id = 0;
         for (const auto& channel : senders_->counters()) {
-            statistics.channels.push_back({id++, channel.packets.value(), channel.bytes.value()});
+            statistics.channels.push_back({id++, channel.packets.value(), channel.bytes.value(),
+                                           channel.cpu_ns.value() / 1000});
         }
     }
     if (!pool_) return;

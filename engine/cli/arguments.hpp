@@ -31,6 +31,7 @@ struct Arguments {
 struct ReportTarget {
     std::string json;  ///< "-", a path, or empty when none was asked for.
     std::optional<Role> role;
+    bool lines = false;  ///< Reports follow each other there, one line each.
 };
 ReportTarget find_report_target(const std::vector<std::string>& words);
 

@@ -15,7 +15,7 @@ int end_early(CommandContext& context, const ErrorReport& error) {
     context.signals.handle(nullptr);
     RunOutcome outcome = ended_early(context.target.role, Status::failed, error);
     outcome.report.next_step = "correct what the message names and run again";
-    const int exit_code = deliver_report(context.console, context.target.json, outcome);
+    const int exit_code = deliver_report(context.console, context.target, outcome);
     complain(context.console, error.message);
     return exit_code;
 }
@@ -29,7 +29,7 @@ Signals::Action end_before_it_began(Console& console, const ReportTarget& target
         const std::string said = error.message + "; nothing was touched";
         RunOutcome outcome = ended_early(target.role, Status::cancelled, std::move(error));
         outcome.report.next_step = "run again when you like";
-        const int exit_code = deliver_report(console, target.json, outcome);
+        const int exit_code = deliver_report(console, target, outcome);
         complain(console, said);
         // No destructors: another thread may be in the middle of anything.
         ::_exit(exit_code);
@@ -52,11 +52,12 @@ void take_report_target(CommandContext& context, const std::string& json) {
     context.signals.handle(end_before_it_began(context.console, context.target));
 }
 
-int deliver_report(Console& console, const std::string& target, const RunOutcome& outcome) {
-    if (target.empty()) return outcome.exit_code;
-    const std::error_code error = write_result(target, report_json(outcome));
+int deliver_report(Console& console, const ReportTarget& target, const RunOutcome& outcome) {
+    if (target.json.empty()) return outcome.exit_code;
+    const ReportForm form = target.lines ? ReportForm::line : ReportForm::indented;
+    const std::error_code error = write_result(target.json, report_json(outcome, form));
     if (!error) return outcome.exit_code;
-    complain(console, "the report cannot be written to " + target + ": " + error.message());
+    complain(console, "the report cannot be written to " + target.json + ": " + error.message());
     if (outcome.exit_code != 0) return outcome.exit_code;
     return static_cast<int>(exit_code_of(Errc::output_failed));
 }

@@ -50,6 +50,6 @@ void take_report_target(CommandContext& context, const std::string& json);
 
 /// Writes the report where `target` says, if anywhere. The exit code to end with: the outcome's, or
 /// that of output_failed when an otherwise good run could not be reported.
-int deliver_report(Console& console, const std::string& target, const RunOutcome& outcome);
+int deliver_report(Console& console, const ReportTarget& target, const RunOutcome& outcome);
 
 }  // namespace multifd

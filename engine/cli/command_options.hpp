@@ -41,6 +41,7 @@ struct CommandSettings {
     LogChoice log_level = LogChoice::info;  ///< As given; log_choice() says what it comes to.
     bool quiet = false;
     bool verbose = false;
+    bool serve = false;      ///< receive: one migration after the other.
     bool json_flag = false;  ///< status and inspect: print JSON.
     std::string extract;     ///< inspect: a folder, or empty.
 };

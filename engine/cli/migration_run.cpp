@@ -1,6 +1,9 @@
 #include "engine/cli/migration_run.hpp"
 
+#include <sys/resource.h>
 #include <unistd.h>
+
+#include <utility>
 
 #include "channels/wire/error.hpp"
 #include "engine/cli/progress_watch.hpp"
@@ -46,7 +49,7 @@ class SignalAnswer {
         RunOutcome outcome = ended_at_once(end_.statistics(), answer, signal);
         outcome.settings = settings_.effective;
         if (context_.target.json == "-") context_.console.clear_live();
-        const int exit_code = deliver_report(context_.console, context_.target.json, outcome);
+        const int exit_code = deliver_report(context_.console, context_.target, outcome);
         context_.console.clear_live();
         complain(context_.console,
                  outcome.report.error->message + "; next: " + outcome.report.next_step);
@@ -73,6 +76,17 @@ Signals::Action leave_as_reported(int exit_code) {
 /// Whether nothing of the source can have been stopped yet.
 bool still_runs(Status status) {
     return status == Status::none || status == Status::setup || status == Status::active;
+}
+
+/// Processor time of this process so far, user and system.
+std::uint64_t process_cpu_us() noexcept {
+    rusage usage{};
+    if (::getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+    const auto us = [](const timeval& time) {
+        return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 +
+               static_cast<std::uint64_t>(time.tv_usec);
+    };
+    return us(usage.ru_utime) + us(usage.ru_stime);
 }
 
 /// Text on standard output; a failure costs an otherwise good run its exit code.
@@ -137,29 +151,41 @@ RunOutcome ended_at_once(const Statistics& statistics, CancelAnswer last_answer,
     return outcome;
 }
 
-int run_migration(const MigrationEnd& end, RunSettings settings, CommandContext& context,
-                  ConsoleLog& log) {
+RunOutcome run_to_its_end(const MigrationEnd& end, const RunSettings& settings,
+                          CommandContext& context, ConsoleLog& log, Signals::Action afterwards) {
     context.signals.handle(SignalAnswer(end, settings, context));
     RunOutcome outcome;
     outcome.role = end.role;
     outcome.began = true;
+    const std::uint64_t cpu_before_us = process_cpu_us();
     {
         const ProgressWatch progress(context.console, log, end.statistics, settings.command.quiet);
         outcome.report = end.run();
     }
-    // The migration has ended, and so will this process: a signal now must not make its exit code
-    // differ from its report.
-    context.signals.handle(nullptr);
+    outcome.cpu_us = process_cpu_us() - cpu_before_us;
+    context.signals.handle(std::move(afterwards));
     outcome.exit_code = outcome.report.exit_code();
-    apply_agreed(settings.effective, outcome.report.agreed);
-    outcome.settings = std::move(settings.effective);
-    const int reported = deliver_report(context.console, context.target.json, outcome);
-    context.signals.handle(leave_as_reported(reported));
+    outcome.settings = settings.effective;
+    apply_agreed(outcome.settings, outcome.report.agreed);
+    return outcome;
+}
+
+int print_outcome(const RunOutcome& outcome, const RunSettings& settings, CommandContext& context) {
     if (settings.command.quiet && outcome.report.error) {
         complain(context.console,
                  outcome.report.error->code + ": " + outcome.report.error->message);
     }
-    const int printed = print_summary(outcome, settings, context);
+    return print_summary(outcome, settings, context);
+}
+
+int run_migration(const MigrationEnd& end, const RunSettings& settings, CommandContext& context,
+                  ConsoleLog& log) {
+    // The migration has ended then, and so will this process: a signal must not make its exit code
+    // differ from its report.
+    const RunOutcome outcome = run_to_its_end(end, settings, context, log, nullptr);
+    const int reported = deliver_report(context.console, context.target, outcome);
+    context.signals.handle(leave_as_reported(reported));
+    const int printed = print_outcome(outcome, settings, context);
     return reported != 0 ? reported : printed;
 }
 

@@ -22,8 +22,16 @@ struct MigrationEnd {
 /// Runs `end` to its end: a first signal cancels it, a second ends the process at once; progress
 /// goes to the console; at the end summary and report go where the settings say. Returns the exit
 /// code.
-int run_migration(const MigrationEnd& end, RunSettings settings, CommandContext& context,
+int run_migration(const MigrationEnd& end, const RunSettings& settings, CommandContext& context,
                   ConsoleLog& log);
+
+/// The first part of it: from the moment `end` has ended, signals do what `afterwards` says.
+RunOutcome run_to_its_end(const MigrationEnd& end, const RunSettings& settings,
+                          CommandContext& context, ConsoleLog& log, Signals::Action afterwards);
+
+/// The last part of it: the summary, or with --quiet the error. Returns an exit code that counts
+/// unless the migration has a worse one.
+int print_outcome(const RunOutcome& outcome, const RunSettings& settings, CommandContext& context);
 
 /// What to say of a cancel, in words that follow "SIGINT: ".
 std::string describe(CancelAnswer answer, Role role);

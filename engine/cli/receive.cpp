@@ -1,4 +1,11 @@
 // multifd receive: the destination's end.
+#include "engine/cli/receive.hpp"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+
 #include "channels/transport/address.hpp"
 #include "engine/cli/migration_run.hpp"
 #include "engine/cli/result_file.hpp"
@@ -7,6 +14,8 @@
 
 namespace multifd {
 namespace {
+
+constexpr std::chrono::milliseconds kAskAgain{50};
 
 void warn_if_exposed(const std::string& address, ConsoleLog& log) {
     const auto parsed = parse_address(address);
@@ -39,24 +48,105 @@ Listener open_listener(const RunSettings& settings, ConsoleLog& log) {
     }
 }
 
-}  // namespace
-
-int receive(const Arguments& arguments, CommandContext& context) {
-    RunSettings settings = settle(arguments);
-    take_report_target(context, settings.command.json);
-    ConsoleLog log(context.console, settings.log_choice());
-    warn_if_exposed(settings.command.listener.listen, log);
-    Destination destination(settings.command.destination, make_devices(settings, Role::destination),
-                            nullptr, log.sink());
-    Listener listener = open_listener(settings, log);
-    announce(listener.address(), settings, log);
-    const MigrationEnd end{
+MigrationEnd destination_end(Destination& destination, Listener& listener) {
+    return {
         .role = Role::destination,
         .run = [&] { return destination.run(listener); },
         .cancel = [&destination] { return destination.cancel(); },
         .statistics = [&destination] { return destination.statistics(); },
     };
-    return run_migration(end, std::move(settings), context, log);
+}
+
+/// Ends what signals do before that dangles; the process is about to end.
+struct SignalsIgnored {
+    explicit SignalsIgnored(Signals& caught) : signals(caught) {}
+    ~SignalsIgnored() { signals.handle(nullptr); }
+    SignalsIgnored(const SignalsIgnored&) = delete;
+    SignalsIgnored& operator=(const SignalsIgnored&) = delete;
+
+    Signals& signals;
+};
+
+/// One migration through `listener`; a signal that meets it sets `stopping`.
+RunOutcome take_one(Listener& listener, const RunSettings& settings, CommandContext& context,
+                    ConsoleLog& log, const Signals::Action& afterwards,
+                    std::atomic<bool>& stopping) {
+    Destination destination(settings.command.destination, make_devices(settings, Role::destination),
+                            nullptr, log.sink());
+    MigrationEnd end = destination_end(destination, listener);
+    end.cancel = [&destination, &stopping] {
+        stopping = true;
+        return destination.cancel();
+    };
+    return run_to_its_end(end, settings, context, log, afterwards);
+}
+
+/// Takes one migration after the other. A signal ends that: while none runs at once, else as soon
+/// as the one that runs has ended, which it cancels.
+int serve(Listener& listener, const RunSettings& settings, CommandContext& context,
+          ConsoleLog& log) {
+    std::atomic<bool> stopping = false;  // Publishes nothing but itself.
+    const SignalsIgnored afterwards{context.signals};
+    // Comes again until a migration takes it, so that no signal is lost between two.
+    const Signals::Action between = [&stopping](int signal, int count) {
+        if (count > 1) ::_exit(128 + signal);
+        stopping = true;
+        return std::optional(kAskAgain);
+    };
+    for (std::uint64_t number = 1;; ++number) {
+        context.target = served_report_target(settings.command.json, number);
+        context.signals.handle(between);
+        const RunOutcome outcome = take_one(listener, settings, context, log, between, stopping);
+        const bool nobody_came = ended_while_waiting(outcome.report);
+        if (nobody_came && outcome.report.status == Status::cancelled) {
+            log.line({LogLevel::info, "", "listener", "",
+                      "told to end after " + std::to_string(number - 1) + " migrations"});
+            return 0;
+        }
+        const int reported = deliver_report(context.console, context.target, outcome);
+        const int printed = print_outcome(outcome, settings, context);
+        const int exit_code = reported != 0 ? reported : printed;
+        // What kept it from waiting would keep it from waiting again.
+        if (stopping || nobody_came) return exit_code;
+        // Fresh devices would throw away a state that may be the only one there is.
+        if (outcome.report.status == Status::unknown_owner) return exit_code;
+    }
+}
+
+}  // namespace
+
+bool ended_while_waiting(const Report& report) {
+    return report.error && report.error->phase == to_string(Status::none);
+}
+
+ReportTarget served_report_target(const std::string& json, std::uint64_t number) {
+    ReportTarget target{json, Role::destination, true};
+    if (json.empty() || is_result_stream(json)) return target;
+    const std::filesystem::path path(json);
+    std::filesystem::path name = path.stem();
+    name += "-" + std::to_string(number);
+    name += path.extension();
+    target.json = (path.parent_path() / name).string();
+    target.lines = false;
+    return target;
+}
+
+int receive(const Arguments& arguments, CommandContext& context) {
+    const RunSettings settings = settle(arguments);
+    take_report_target(context, settings.command.json);
+    ConsoleLog log(context.console, settings.log_choice());
+    warn_if_exposed(settings.command.listener.listen, log);
+    if (settings.command.serve) {
+        make_devices(settings, Role::destination);  // What is wrong with them is said at once.
+        Listener listener = open_listener(settings, log);
+        announce(listener.address(), settings, log);
+        return serve(listener, settings, context, log);
+    }
+    Destination destination(settings.command.destination, make_devices(settings, Role::destination),
+                            nullptr, log.sink());
+    Listener listener = open_listener(settings, log);
+    announce(listener.address(), settings, log);
+    return run_migration(destination_end(destination, listener), settings, context, log);
 }
 
 }  // namespace multifd

@@ -9,6 +9,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kIndent = 2;
+constexpr int kNoIndent = -1;  ///< Everything on one line.
 
 template <class T>
 Json or_null(const std::optional<T>& value) {
@@ -40,8 +41,10 @@ Json settings_json(const std::vector<EffectiveSetting>& settings) {
 Json channels_json(const std::vector<ChannelReport>& channels) {
     Json json = Json::array();
     for (const ChannelReport& channel : channels) {
-        json.push_back(
-            Json{{"id", channel.id}, {"packets", channel.packets}, {"bytes", channel.bytes}});
+        json.push_back(Json{{"id", channel.id},
+                            {"packets", channel.packets},
+                            {"bytes", channel.bytes},
+                            {"cpu-us", channel.cpu_us}});
     }
     return json;
 }
@@ -95,7 +98,7 @@ RunOutcome ended_early(std::optional<Role> role, Status status, ErrorReport erro
     return outcome;
 }
 
-std::string report_json(const RunOutcome& outcome) {
+std::string report_json(const RunOutcome& outcome, ReportForm form) {
     const Report& report = outcome.report;
     const bool began = outcome.began;
     const Json json{
@@ -116,12 +119,14 @@ std::string report_json(const RunOutcome& outcome) {
         {"transferred", known(began, report.transferred)},
         {"mbps", began ? rate(report.mbps) : Json(nullptr)},
         {"peak-queued-bytes", known(began, report.peak_queued_bytes)},
+        {"cpu-us", or_null(outcome.cpu_us)},
         {"settings", settings_json(outcome.settings)},
         {"channels", channels_json(report.channels)},
         {"devices", devices_json(report.devices)},
         {"error", error_json(report.error)},
     };
-    return json.dump(kIndent, ' ', false, Json::error_handler_t::replace) + "\n";
+    const int indent = form == ReportForm::line ? kNoIndent : kIndent;
+    return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace multifd

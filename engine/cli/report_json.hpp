@@ -16,14 +16,17 @@ struct RunOutcome {
     bool began = false;        ///< Whether run() was called; without it numbers are unknown.
     Report report;
     std::vector<EffectiveSetting> settings;
+    std::optional<std::uint64_t> cpu_us;  ///< Processor time of the process while run() ran.
     int exit_code = 0;
 };
 
 /// An outcome for a run that ended before its migration began: nothing was touched.
 RunOutcome ended_early(std::optional<Role> role, Status status, ErrorReport error);
 
-/// One document, with every key of the schema, ended by a newline. What is not UTF-8 in names and
-/// messages is replaced.
-std::string report_json(const RunOutcome& outcome);
+enum class ReportForm { indented, line };
+
+/// One document, with every key of the schema, ended by a newline, which with `line` is the only
+/// one. What is not UTF-8 in names and messages is replaced.
+std::string report_json(const RunOutcome& outcome, ReportForm form = ReportForm::indented);
 
 }  // namespace multifd

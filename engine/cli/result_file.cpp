@@ -78,6 +78,10 @@ std::error_code check_result_target(const std::string& target) {
     return ::access(folder.c_str(), W_OK | X_OK) == 0 ? std::error_code{} : last_error();
 }
 
+bool is_result_stream(const std::string& target) {
+    return target == "-" || is_special(resolved(target));
+}
+
 std::error_code write_result(const std::string& target, std::string_view text) {
     if (target == "-") return write_all(STDOUT_FILENO, bytes_of(text));
     const std::filesystem::path path = resolved(target);

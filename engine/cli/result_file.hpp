@@ -14,6 +14,10 @@ namespace multifd {
 /// has nowhere to go. Success says nothing certain: the disk may still fill up.
 std::error_code check_result_target(const std::string& target);
 
+/// Whether results follow each other there instead of taking each other's place: standard output,
+/// or what exists and is no regular file.
+bool is_result_stream(const std::string& target);
+
 /// Writes `text` to standard output for "-", else to the file `target`: through a temporary file
 /// beside it, fsync and rename. A target that exists and is no regular file (a pipe, /dev/null) is
 /// written to directly, never replaced. On failure an existing file is left as it was.

@@ -6,7 +6,7 @@
 namespace multifd {
 
 int send(const Arguments& arguments, CommandContext& context) {
-    RunSettings settings = settle(arguments);
+    const RunSettings settings = settle(arguments);
     take_report_target(context, settings.command.json);
     ConsoleLog log(context.console, settings.log_choice());
     Source source(settings.command.source, make_devices(settings, Role::source), nullptr,
@@ -17,7 +17,7 @@ int send(const Arguments& arguments, CommandContext& context) {
         .cancel = [&source] { return source.cancel(); },
         .statistics = [&source] { return source.statistics(); },
     };
-    return run_migration(end, std::move(settings), context, log);
+    return run_migration(end, settings, context, log);
 }
 
 }  // namespace multifd

@@ -40,7 +40,7 @@ _GROUPS = [
      "subcommands and what they print, by the command itself",
      ["engine/cli/child_process.cpp", "engine/cli/command_options.cpp", "engine/cli/demo.cpp",
       "engine/cli/effective_setting.cpp", "engine/cli/progress_line.cpp",
-      "engine/cli/receive.cpp", "engine/cli/settings_file.cpp", "engine/cli/text_table.cpp"]),
+      "engine/cli/settings_file.cpp", "engine/cli/text_table.cpp"]),
 ]
 
 TESTED_ELSEWHERE = {source: (test, reason) for test, reason, sources in _GROUPS

@@ -35,7 +35,8 @@ std::string_view to_string(Owner owner) noexcept;
 struct ChannelReport {
     std::uint32_t id = 0;
     std::uint64_t packets = 0;
-    std::uint64_t bytes = 0;  ///< All bytes on this channel, headers included.
+    std::uint64_t bytes = 0;   ///< All bytes on this channel, headers included.
+    std::uint64_t cpu_us = 0;  ///< Processor time of its thread here; 0 until that has ended.
 };
 
 struct DeviceReport {

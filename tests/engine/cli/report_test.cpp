@@ -30,7 +30,7 @@ RunOutcome completed() {
     report.transferred = 3U << 20U;
     report.mbps = 941.0004;
     report.peak_queued_bytes = 5;
-    report.channels = {{0, 2, 1000}, {1, 1, 500}};
+    report.channels = {{0, 2, 1000, 70}, {1, 1, 500, 30}};
     report.devices = {{"gpu0", 0, true, 3, 2U << 20U, 1U << 20U, 0, "00000000000000ff", "stop"},
                       {"nic0", 2, false, 0, 7, 0, 0, "", "stop"}};
     report.total_time_ms = 1234;
