@@ -1,5 +1,6 @@
 #include "engine/channel_senders.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "channels/transport/quiet_thread.hpp"
@@ -81,8 +82,9 @@ void ChannelSenders::send_all(ChannelId id) {
         ErrorCode error;
         {
             const auto time = counters.moving.measure();
-            error = connection.send(prologue, packet->data);
+            error = send(connection, prologue, packet->data);
         }
+        if (error == Errc::cancelled) return;
         if (error) {
             wiring_.fail({.code = Errc::channel_closed_early,
                           .detail = "sending failed: " + error.message(),
@@ -98,6 +100,22 @@ void ChannelSenders::send_all(ChannelId id) {
     // An end mark says that everything was sent; after an abort it would turn the peer's question
     // from "who closed this?" into "what is missing?".
     if (!aborted_) end_channel(id);
+}
+
+// Held to a rate, a packet leaves in pieces, so that a large one at a low rate is no burst.
+ErrorCode ChannelSenders::send(Connection& connection, std::span<const std::byte> header,
+                               std::span<const std::byte> data) {
+    if (wiring_.pacer == nullptr || !wiring_.pacer->limited()) return connection.send(header, data);
+    auto piece = data.first(std::min(data.size(), wiring_.pacer->piece_bytes()));
+    if (!wiring_.pacer->take(header.size() + piece.size())) return Errc::cancelled;
+    auto error = connection.send(header, piece);
+    for (auto rest = data.subspan(piece.size()); !error && !rest.empty();
+         rest = rest.subspan(piece.size())) {
+        piece = rest.first(std::min(rest.size(), wiring_.pacer->piece_bytes()));
+        if (!wiring_.pacer->take(piece.size())) return Errc::cancelled;
+        error = connection.send(piece);
+    }
+    return error;
 }
 
 void ChannelSenders::end_channel(ChannelId id) {

@@ -15,6 +15,7 @@
 #include "channels/wire/ids.hpp"
 #include "engine/channel_counters.hpp"
 #include "engine/failure.hpp"
+#include "engine/send_pacer.hpp"
 
 namespace multifd {
 
@@ -42,6 +43,7 @@ class ChannelSenders {
         bool end_mark = false;  ///< Agreed: a channel ends with a channel-end packet.
         std::function<void(Failure)> fail{};
         std::atomic<std::uint64_t>* progress = nullptr;  ///< Counts packets sent; only ever grows.
+        SendPacer* pacer = nullptr;  ///< Holds all channels to one rate; outlives the senders.
     };
     ChannelSenders(std::vector<Connection> channels, Wiring wiring);
     ~ChannelSenders();
@@ -61,6 +63,8 @@ class ChannelSenders {
   private:
     void run(ChannelId id) noexcept;
     void send_all(ChannelId id);
+    ErrorCode send(Connection& connection, std::span<const std::byte> header,
+                   std::span<const std::byte> data);
     void end_channel(ChannelId id);
 
     Wiring wiring_;

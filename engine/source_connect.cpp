@@ -269,6 +269,7 @@ bool SourceSession::open_channels() {
     wiring.end_mark = !qemu_;
     wiring.fail = [this](Failure failure) { fail(std::move(failure)); };
     wiring.progress = &progress_;
+    wiring.pacer = &switchover_pacer_;
     auto senders = std::make_unique<ChannelSenders>(std::move(channels), std::move(wiring));
     {
         const std::scoped_lock lock(plane_mutex_);

@@ -11,6 +11,8 @@ namespace {
 
 // How long to wait for new dirt when a round found none; a small part of any downtime limit.
 constexpr auto kDirtWait = std::chrono::milliseconds(5);
+// Of a PART section, around its data: type, id, tokens, length, footer.
+constexpr std::uint64_t kSectionOverheadBytes = 34;
 
 std::string mib_text(std::uint64_t bytes) {
     return std::to_string((bytes + limits::kMiB - 1) / limits::kMiB) + " MiB";
@@ -21,7 +23,7 @@ std::string mib_text(std::uint64_t bytes) {
 /// The host's sections, written down the main channel while the main thread waits for the host.
 class SourceSession::Sections final : public SectionWriter {
   public:
-    explicit Sections(SourceSession& session) : session_(session) {}
+    Sections(SourceSession& session, SendPacer& pacer) : session_(session), pacer_(pacer) {}
 
     CallResult write(std::string_view name, std::span<const std::byte> bytes) override {
         if (session_.failed()) {
@@ -56,7 +58,7 @@ class SourceSession::Sections final : public SectionWriter {
         writer.section_begins();
         writer.records().section_begin(SectionType::full, id, name, /*instance_id=*/0);
         writer.records().data_begin(bytes.size());
-        auto error = writer.flush_with(bytes);
+        auto error = session_.send_data(bytes, pacer_);
         if (!error) {
             writer.records().mark(DeviceMark::end_of_state);
             writer.records().section_end(id);
@@ -73,16 +75,30 @@ class SourceSession::Sections final : public SectionWriter {
     }
 
     SourceSession& session_;
+    SendPacer& pacer_;
 };
+
+// What was appended to the records and then `data`, in pieces where a rate is to be held.
+ErrorCode SourceSession::send_data(std::span<const std::byte> data, SendPacer& pacer) {
+    do {
+        const auto piece = data.first(std::min(data.size(), pacer.piece_bytes()));
+        if (!pacer.take(piece.size())) return Errc::cancelled;
+        if (const auto error = writer_->flush_with(piece)) return error;
+        data = data.subspan(piece.size());
+    } while (!data.empty());
+    return {};
+}
 
 bool SourceSession::save_host(SavePoint point) {
     return ask_host("save", [this, point](Host& host, std::stop_token cancel) {
-        Sections sections(*this);
+        Sections sections(*this,
+                          point == SavePoint::complete ? switchover_pacer_ : pre_copy_pacer_);
         return host.save(point, sections, cancel);
     });
 }
 
 bool SourceSession::set_up_devices() {
+    pre_copy_pacer_.set_rate(settings_.max_bandwidth);
     if (!send_start_sections()) return false;
     const auto pre_copies = [](const DeviceSlot& slot) {
         return slot.traits.pre_copy && slot.running;
@@ -138,7 +154,9 @@ bool SourceSession::pre_copy_round() {
 bool SourceSession::pre_copy_device(DeviceSlot& slot) {
     auto& outgoing = outgoing_[slot.id.value];
     auto& device = *slot.entry.device;
-    const auto buffer = main_buffer_->at(0);
+    // Held to a rate, sections are small: nothing is long on its way.
+    const auto whole = main_buffer_->at(0);
+    const auto buffer = whole.first(std::min(whole.size(), pre_copy_pacer_.piece_bytes()));
     std::size_t size = 0;
     if (slot.seen_state == DeviceState::pre_copy) {
         const auto read = slot.worker.call("read", [&] { return device.read(buffer); });
@@ -156,6 +174,7 @@ bool SourceSession::pre_copy_device(DeviceSlot& slot) {
     const bool tell_initial = !outgoing.initial_sent && outgoing.pre_copy.initial_bytes == 0;
     outgoing.dry = size == 0;
     if (size == 0 && !tell_initial) return true;
+    if (!pre_copy_pacer_.take(size + kSectionOverheadBytes)) return false;
 
     auto& records = writer_->records();
     const auto data = buffer.first(size);

@@ -1,10 +1,19 @@
 #include "engine/source_session.hpp"
 
+#include <algorithm>
+
 namespace multifd {
 namespace {
 
 bool runs(DeviceState state) {
     return state == DeviceState::running || state == DeviceState::running_p2p;
+}
+
+// How often a wait for the rate shows that it is one, and no standstill.
+Clock::duration beat_of(const CommonSettings& settings) {
+    constexpr Clock::duration kBeatMax = std::chrono::milliseconds(50);
+    constexpr Clock::duration kBeatMin = std::chrono::milliseconds(1);
+    return std::clamp<Clock::duration>(settings.stall_timeout / 10, kBeatMin, kBeatMax);
 }
 
 }  // namespace
@@ -15,6 +24,8 @@ SourceSession::SourceSession(SourceSettings settings, std::vector<DeviceEntry> d
       settings_(std::move(settings)),
       qemu_(settings_.peer == Peer::qemu),
       outgoing_(devices_.size()),
+      pre_copy_pacer_(progress_, beat_of(settings_)),
+      switchover_pacer_(progress_, beat_of(settings_)),
       ownership_(settings_.peer) {
     peer_ = settings_.to;
 }
@@ -107,6 +118,8 @@ void SourceSession::on_peer_cancel() {
 
 void SourceSession::stop_data_plane() noexcept {
     inbox_.wake();
+    pre_copy_pacer_.abort();
+    switchover_pacer_.abort();
     const std::scoped_lock lock(plane_mutex_);
     if (pool_) pool_->abort();
     if (senders_) senders_->abort();

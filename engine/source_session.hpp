@@ -13,6 +13,7 @@
 #include "engine/main_channel_writer.hpp"
 #include "engine/migration_session.hpp"
 #include "engine/return_path_inbox.hpp"
+#include "engine/send_pacer.hpp"
 #include "engine/source_ownership.hpp"
 #include "multifd/source.hpp"
 
@@ -64,6 +65,7 @@ class SourceSession final : public MigrationSession {
     bool may_switch();
     bool await_dirt();
     bool save_host(SavePoint point);
+    ErrorCode send_data(std::span<const std::byte> data, SendPacer& pacer);
 
     // State (source_state.cpp).
     void save_to_channels(DeviceSlot& slot);
@@ -136,6 +138,7 @@ class SourceSession final : public MigrationSession {
     Counter host_bytes_;  ///< In sections of the host.
     bool stopped_ = false;
     std::optional<Report> report_;
+    SendPacer pre_copy_pacer_, switchover_pacer_;
 
     Connection main_;
     std::optional<MainChannelWriter> writer_;

@@ -45,6 +45,7 @@ bool SourceSession::stop_devices() {
 }
 
 bool SourceSession::send_state() {
+    switchover_pacer_.set_rate(settings_.max_switchover_bandwidth);
     writer_->records().switchover_start();
     if (const auto error = writer_->flush()) return fail_main(error, "sending SWITCHOVER_START");
     mark_transfer_began();
@@ -254,7 +255,7 @@ void SourceSession::save_to_main_channel(DeviceSlot& slot) {
         if (*size == 0) break;
         const auto data = buffer.first(*size);
         writer_->records().data_begin(*size);
-        if (const auto error = writer_->flush_with(data)) {
+        if (const auto error = send_data(data, switchover_pacer_)) {
             fail_main(error, "sending device state");
             return;
         }

@@ -91,6 +91,12 @@ std::size_t read_queued_bytes(std::string_view text) {
     return size;
 }
 
+std::uint64_t read_rate(std::string_view text) {
+    const auto rate = parse_rate(text);
+    if (!rate) throw UsageError("is not a rate: give " + std::string(kRateForm));
+    return *rate;
+}
+
 std::chrono::milliseconds read_time(std::string_view text) {
     const auto time = parse_time(text);
     if (!time) throw UsageError("is not a time: give " + std::string(kTimeForm));

@@ -25,6 +25,7 @@ bool read_on_off(std::string_view text);
 std::uint32_t read_channels(std::string_view text);    ///< 0 to 255; 0 is for --peer qemu alone.
 std::size_t read_packet_size(std::string_view text);   ///< 4 KiB to 16 MiB, whole pages.
 std::size_t read_queued_bytes(std::string_view text);  ///< At least the smallest packet.
+std::uint64_t read_rate(std::string_view text);        ///< Bytes per second; 0 is no limit.
 std::chrono::milliseconds read_time(std::string_view text);     ///< Whole milliseconds.
 std::chrono::milliseconds read_timeout(std::string_view text);  ///< At least 1 ms.
 Peer read_peer(std::string_view text);

@@ -68,6 +68,7 @@ class Sending {
                                     if (++failures == 1) first_.set_value(std::move(failure));
                                 },
                             .progress = &progress,
+                            .pacer = &pacer,
                         });
     }
     Connection& peer(std::size_t channel) { return pairs_[channel].theirs; }
@@ -88,6 +89,7 @@ class Sending {
 
     std::atomic<int> failures = 0;
     std::atomic<std::uint64_t> progress = 0;
+    SendPacer pacer{progress, std::chrono::milliseconds(1)};
 
   private:
     std::vector<ConnectionPair> pairs_;
@@ -212,6 +214,41 @@ TEST_CASE("an abort ends who submits and who sends, and says no end mark", "[eng
 TEST_CASE("an abort without anything in flight leaves no end mark either", "[engine]") {
     Sending sending(1, 2, /*end_mark=*/true);
     sending.senders->abort();
+    sending.senders->abort();
+    sending.senders->join();
+    CHECK(reads_end(sending.peer(0)));
+    CHECK(sending.failures == 0);
+}
+
+TEST_CASE("held to a rate, a packet leaves in pieces and arrives whole", "[engine]") {
+    Sending sending(2, 2, /*end_mark=*/true);
+    sending.pacer.set_rate(10'000'000);  // Pieces of 96 KiB.
+    const auto data = pattern(300'001);
+    auto first = std::async(std::launch::async, [&] { return read_all(sending.peer(0)); });
+    auto second = std::async(std::launch::async, [&] { return read_all(sending.peer(1)); });
+    for (std::uint32_t idx = 0; idx < 3; ++idx) REQUIRE(sending.submit(0, idx, data));
+    REQUIRE(sending.submit(0, 3, {}));
+    sending.senders->finish();
+    std::size_t packets = 0;
+    for (auto* reader : {&first, &second}) {
+        const auto story = story_of(reader->get());
+        CHECK(story.end_mark);
+        for (const auto& packet : story.packets) {
+            ++packets;
+            CHECK((packet.idx == 3 ? packet.data.empty() : packet.data == data));
+        }
+    }
+    CHECK(packets == 4);
+}
+
+TEST_CASE("an abort ends a channel's wait for the rate", "[engine]") {
+    Sending sending(1, 2, /*end_mark=*/true);
+    sending.pacer.set_rate(1);
+    const auto data = pattern(10'000);
+    REQUIRE(sending.submit(0, 0, data));
+    // The first piece left at once, the second waits for an hour.
+    REQUIRE(read_exactly(sending.peer(0), 288 + 4096).size() == 288 + 4096);
+    sending.pacer.abort();
     sending.senders->abort();
     sending.senders->join();
     CHECK(reads_end(sending.peer(0)));

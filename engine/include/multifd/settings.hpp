@@ -58,6 +58,11 @@ struct SourceSettings : CommonSettings {
     std::uint32_t multifd_channels = 2;   ///< 1 to 255.
     std::size_t packet_size = 1U << 20U;  ///< State bytes per packet: 4 KiB to 16 MiB, whole pages.
     std::chrono::milliseconds downtime_limit{300};  ///< Pre-copy ends when the rest fits into it.
+    /// Bytes per second of everything sent while the devices run; 0, the default, is no limit.
+    /// QEMU's meaning, but not its default of 128 MiB/s, which no pre-copy of a large device
+    /// survives: whoever shares a link knows it, and how much of it to leave.
+    std::uint64_t max_bandwidth = 0;
+    std::uint64_t max_switchover_bandwidth = 0;  ///< The same while they are stopped; 0: no limit.
     bool switchover_ack = false;   ///< Wait for the destination's acknowledgement of initial data.
     std::string machine = "none";  ///< Peer qemu: the machine type in CONFIGURATION.
     std::array<std::byte, 16> uuid{};  ///< Peer qemu: the guest's UUID, which QEMU checks.

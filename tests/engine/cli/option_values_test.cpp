@@ -28,6 +28,9 @@ TEST_CASE("values are read with their units", "[cli]") {
     CHECK(read_time("0") == 0ms);
     CHECK(read_timeout("2s") == 2000ms);
     CHECK(read_timeout("5000us") == 5ms);
+    CHECK(read_rate("10Gbit/s") == 1'250'000'000);
+    CHECK(read_rate("500MiB/s") == 500U << 20U);
+    CHECK(read_rate("1000") == 1000);
     CHECK(read_on_off("on"));
     CHECK_FALSE(read_on_off("off"));
     CHECK(read_channels("0") == 0);
@@ -45,6 +48,8 @@ TEST_CASE("values out of their range are refused with what is allowed", "[cli]")
     CHECK_THAT(refusal(read_packet_size, "5000"), Catch::Contains("whole pages"));
     CHECK_THAT(refusal(read_packet_size, "1GB"), Catch::Contains("is not a size"));
     CHECK_THAT(refusal(read_queued_bytes, "4095"), Catch::Contains("below one packet"));
+    CHECK_THAT(refusal(read_rate, "10Gbps"), Catch::Contains("is not a rate: give bytes per sec"));
+    CHECK_THAT(refusal(read_rate, "-1"), Catch::Contains("is not a rate"));
     CHECK_THAT(refusal(read_time, "5h"), Catch::Contains("is not a time"));
     CHECK_THAT(refusal(read_time, "1us"), Catch::Contains("finer"));
     CHECK_THAT(refusal(read_time, "9000000000s"), Catch::Contains("century"));

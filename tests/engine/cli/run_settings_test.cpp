@@ -48,6 +48,8 @@ TEST_CASE("without options the settings are the library's defaults", "[cli]") {
     CHECK(send.command.source.multifd_channels == source.multifd_channels);
     CHECK(send.command.source.packet_size == source.packet_size);
     CHECK(send.command.source.downtime_limit == source.downtime_limit);
+    CHECK(send.command.source.max_bandwidth == 0);
+    CHECK(send.command.source.max_switchover_bandwidth == 0);
     CHECK(send.command.source.stall_timeout == source.stall_timeout);
     CHECK(send.command.source.verify);
     const RunSettings receive = settle(kReceive);
@@ -72,6 +74,10 @@ TEST_CASE("every option of send reaches its setting", "[cli]") {
                                                       "64KiB",
                                                       "--downtime-limit",
                                                       "20ms",
+                                                      "--max-bandwidth",
+                                                      "10Gbit/s",
+                                                      "--max-switchover-bandwidth",
+                                                      "500MiB/s",
                                                       "--switchover-ack",
                                                       "on",
                                                       "--verify",
@@ -101,6 +107,8 @@ TEST_CASE("every option of send reaches its setting", "[cli]") {
     CHECK(source.multifd_channels == 7);
     CHECK(source.packet_size == 65536);
     CHECK(source.downtime_limit == 20ms);
+    CHECK(source.max_bandwidth == 1'250'000'000);
+    CHECK(source.max_switchover_bandwidth == 500U << 20U);
     CHECK(source.switchover_ack);
     CHECK_FALSE(source.verify);
     CHECK(source.connect_timeout == 1s);
