@@ -15,8 +15,8 @@ constexpr std::uint32_t kBuffers = 256;
 constexpr std::uint32_t kChannels = 4;
 
 Claim claim_of(Reassembly& reassembly, std::uint32_t device, std::uint32_t idx) {
-    const Arrival arrival{DeviceId(device), idx, kBufferBytes, false};
-    return **reassembly.admit(ChannelId(idx % kChannels), arrival);
+    const Arrival arrival{DeviceId{device}, idx, kBufferBytes, false};
+    return **reassembly.admit(ChannelId{static_cast<std::uint8_t>(idx % kChannels)}, arrival);
 }
 
 /// Packets arrive in groups of range(0), each group backwards, and are loaded as soon as they may
@@ -25,7 +25,7 @@ void packets_in_reversed_groups(benchmark::State& state) {
     const auto group = static_cast<std::uint32_t>(state.range(0));
     Reassembly reassembly(
         {.buffer_bytes = kBufferBytes, .buffers = kBuffers, .channels = kChannels}, 1);
-    const DeviceId device(0);
+    const DeviceId device{0};
     std::uint32_t first = 0;
     for (auto _ : state) {
         for (std::uint32_t i = group; i-- > 0;) {
@@ -48,8 +48,8 @@ void packets_of_many_devices(benchmark::State& state) {
         for (std::uint32_t device = 0; device < devices; ++device) {
             const Claim claim = claim_of(reassembly, device, idx);
             benchmark::DoNotOptimize(reassembly.received(claim, 0));
-            benchmark::DoNotOptimize(reassembly.next(DeviceId(device)));
-            reassembly.loaded(DeviceId(device));
+            benchmark::DoNotOptimize(reassembly.next(DeviceId{device}));
+            reassembly.loaded(DeviceId{device});
         }
         ++idx;
     }
