@@ -16,6 +16,7 @@
 #include "engine/device_slot.hpp"
 #include "engine/failure.hpp"
 #include "engine/migration_status.hpp"
+#include "engine/processor_time.hpp"
 #include "engine/record_keeper.hpp"
 #include "engine/session_record.hpp"
 #include "engine/stall_watch.hpp"
@@ -117,8 +118,8 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     std::string settle_host(const char* name,
                             const std::function<CallResult(Host&, std::stop_token)>& step);
     void fill_report(Report& report) const;
-    void mark_transfer_began() noexcept { mark(transfer_began_); }
-    void mark_transfer_ended() noexcept { mark(transfer_ended_); }
+    void mark_transfer_began() noexcept;
+    void mark_transfer_ended() noexcept;
     void add_part(std::string_view name, Clock::duration time);
 
     // Constant once the session has begun.
@@ -151,6 +152,7 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     bool cause_settled_ = false;
     std::optional<Clock::time_point> set_up_;
     std::vector<DowntimePart> downtime_parts_;
+    ProcessorTime used_at_transfer_, used_by_transfer_;
 
   private:
     // ControlEvents, on the control thread.
@@ -164,9 +166,7 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     void watch_calls(Clock::time_point now);
     void watch_peer(Clock::time_point now);
     void watch_progress(Clock::time_point now);
-    static void mark(std::atomic<Clock::rep>& time) noexcept {
-        time.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
-    }
+    std::optional<TransferCost> transfer_cost() const;
     double transfer_rate(const Statistics& numbers, Clock::time_point now) const;
 
     std::shared_ptr<CallWorker> host_worker_;

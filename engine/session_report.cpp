@@ -11,6 +11,10 @@ std::uint64_t ms_between(Clock::time_point from, Clock::time_point to) {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(time.count(), 0));
 }
 
+void mark(std::atomic<Clock::rep>& time) noexcept {
+    time.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+}
+
 DeviceReport device_report(const DeviceSlot& slot) {
     DeviceReport report;
     report.idstr = slot.identity.idstr;
@@ -67,6 +71,27 @@ void MigrationSession::add_part(std::string_view name, Clock::duration time) {
     downtime_parts_.push_back({name, static_cast<std::uint64_t>(std::max<std::int64_t>(us, 0))});
 }
 
+void MigrationSession::mark_transfer_began() noexcept {
+    used_at_transfer_ = processor_time_of_process();
+    mark(transfer_began_);
+}
+
+void MigrationSession::mark_transfer_ended() noexcept {
+    mark(transfer_ended_);
+    used_by_transfer_ = used_between(used_at_transfer_, processor_time_of_process());
+}
+
+std::optional<TransferCost> MigrationSession::transfer_cost() const {
+    const auto began = transfer_began_.load(std::memory_order_relaxed);
+    const auto ended = transfer_ended_.load(std::memory_order_relaxed);
+    if (began == 0 || ended == 0) return std::nullopt;
+    const auto time =
+        std::chrono::duration_cast<std::chrono::microseconds>(Clock::duration(ended - began));
+    return TransferCost{.us = static_cast<std::uint64_t>(time.count()),
+                        .user_us = used_by_transfer_.user_us,
+                        .system_us = used_by_transfer_.system_us};
+}
+
 void MigrationSession::fill_report(Report& report) const {
     static_cast<Statistics&>(report) = statistics();
     report.remaining = 0;
@@ -74,6 +99,7 @@ void MigrationSession::fill_report(Report& report) const {
     report.total_time_ms = ms_between(began_, now);
     report.setup_time_ms = set_up_ ? ms_between(began_, *set_up_) : 0;
     report.downtime_parts = downtime_parts_;
+    report.transfer = transfer_cost();
     report.agreed = agreed_;
     for (std::size_t i = 0; i < devices_.size(); ++i) {
         if (!agreed_verify_ || devices_[i]->stuck) continue;

@@ -1,6 +1,5 @@
 #include "engine/cli/migration_run.hpp"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <utility>
@@ -9,6 +8,7 @@
 #include "engine/cli/progress_watch.hpp"
 #include "engine/cli/result_file.hpp"
 #include "engine/cli/summary.hpp"
+#include "engine/processor_time.hpp"
 
 namespace multifd {
 namespace {
@@ -76,17 +76,6 @@ Signals::Action leave_as_reported(int exit_code) {
 /// Whether nothing of the source can have been stopped yet.
 bool still_runs(Status status) {
     return status == Status::none || status == Status::setup || status == Status::active;
-}
-
-/// Processor time of this process so far, user and system.
-std::uint64_t process_cpu_us() noexcept {
-    rusage usage{};
-    if (::getrusage(RUSAGE_SELF, &usage) != 0) return 0;
-    const auto us = [](const timeval& time) {
-        return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 +
-               static_cast<std::uint64_t>(time.tv_usec);
-    };
-    return us(usage.ru_utime) + us(usage.ru_stime);
 }
 
 /// Text on standard output; a failure costs an otherwise good run its exit code.
@@ -157,12 +146,13 @@ RunOutcome run_to_its_end(const MigrationEnd& end, const RunSettings& settings,
     RunOutcome outcome;
     outcome.role = end.role;
     outcome.began = true;
-    const std::uint64_t cpu_before_us = process_cpu_us();
+    const ProcessorTime before = processor_time_of_process();
     {
         const ProgressWatch progress(context.console, log, end.statistics, settings.command.quiet);
         outcome.report = end.run();
     }
-    outcome.cpu_us = process_cpu_us() - cpu_before_us;
+    const ProcessorTime used = used_between(before, processor_time_of_process());
+    outcome.cpu_us = used.user_us + used.system_us;
     context.signals.handle(std::move(afterwards));
     outcome.exit_code = outcome.report.exit_code();
     outcome.settings = settings.effective;

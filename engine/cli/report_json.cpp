@@ -73,6 +73,12 @@ Json downtime_parts_json(const RunOutcome& outcome) {
     return json;
 }
 
+Json transfer_json(const std::optional<TransferCost>& transfer) {
+    if (!transfer) return nullptr;
+    return Json{
+        {"us", transfer->us}, {"user-us", transfer->user_us}, {"system-us", transfer->system_us}};
+}
+
 Json error_json(const std::optional<ErrorReport>& error) {
     if (!error) return nullptr;
     return Json{{"code", error->code},
@@ -120,6 +126,7 @@ std::string report_json(const RunOutcome& outcome, ReportForm form) {
         {"mbps", began ? rate(report.mbps) : Json(nullptr)},
         {"peak-queued-bytes", known(began, report.peak_queued_bytes)},
         {"cpu-us", or_null(outcome.cpu_us)},
+        {"transfer", transfer_json(report.transfer)},
         {"settings", settings_json(outcome.settings)},
         {"channels", channels_json(report.channels)},
         {"devices", devices_json(report.devices)},

@@ -57,6 +57,15 @@ struct DowntimePart {
     std::uint64_t us = 0;
 };
 
+/// What the transfer of device state took at this end: on the source from SWITCHOVER_START sent
+/// to the last byte given to the kernel, on the destination from SWITCHOVER_START read to the last
+/// byte loaded.
+struct TransferCost {
+    std::uint64_t us = 0;
+    std::uint64_t user_us = 0;  ///< Processor time of the whole process meanwhile.
+    std::uint64_t system_us = 0;
+};
+
 /// The first cause of a failure, and where.
 struct ErrorReport {
     std::string code;   ///< The contract: "idx_gap". Messages may change.
@@ -102,6 +111,7 @@ struct Report : Statistics {
     std::optional<std::uint64_t>
         switchover_span_ms;  ///< Destination: SWITCHOVER_START to last device running.
     std::vector<DowntimePart> downtime_parts;
+    std::optional<TransferCost> transfer;  ///< Empty when the transfer did not come to its end.
     std::vector<AgreedSetting> agreed;
     std::optional<ErrorReport> error;
     [[nodiscard]] int exit_code() const noexcept {

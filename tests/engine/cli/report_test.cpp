@@ -37,6 +37,7 @@ RunOutcome completed() {
     report.setup_time_ms = 3;
     report.downtime_ms = 121;
     report.downtime_parts = {{"stop", 1200}, {"read", 80'000}, {"idle", 0}};
+    report.transfer = TransferCost{100'000, 20'000, 60'000};
     report.next_step = "nothing is left to do";
     outcome.settings = {
         {"packet-size", std::uint64_t{4096}, SettingOrigin::command_line},
@@ -97,6 +98,9 @@ TEST_CASE("the report of a completed run is by the schema and holds its numbers"
     CHECK(report.number("downtime") == 121);
     CHECK_FALSE(report.has("switchover-span"));
     CHECK(report.number("downtime-parts.read") == 80'000);
+    CHECK(report.number("transfer.us") == 100'000);
+    CHECK(report.number("transfer.user-us") == 20'000);
+    CHECK(report.number("transfer.system-us") == 60'000);
     CHECK(report.number("transferred") == 3U << 20U);
     CHECK(report.real("mbps") == Approx(941.0));
     CHECK(report.number("settings.packet-size.value") == 4096);
@@ -135,6 +139,7 @@ TEST_CASE("a run that never began has every key, and null for what nobody knows"
         CHECK(report.size("") == parsed(completed()).size(""));
         CHECK_FALSE(report.has("total-time"));
         CHECK_FALSE(report.has("transferred"));
+        CHECK_FALSE(report.has("transfer"));
         CHECK(report.text("role") == (role ? "destination" : ""));
         CHECK(report.text("owner") == (role ? "source" : ""));
         CHECK(report.number("exit-code") == 2);

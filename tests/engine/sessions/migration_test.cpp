@@ -49,6 +49,11 @@ TEST_CASE("every device's bytes arrive, and both ends name the destination as ow
     CHECK_FALSE(reports.source.devices[3].multifd);
     CHECK(reports.source.downtime_ms);
     CHECK(reports.destination.switchover_span_ms);
+    for (const auto* report : {&reports.source, &reports.destination}) {
+        REQUIRE(report->transfer);
+        CHECK(report->transfer->us > 0);
+        CHECK(report->transfer->us <= (report->total_time_ms + 1) * 1000);
+    }
 }
 
 TEST_CASE("no device stops before all are in their P2P state, none runs before all are",
