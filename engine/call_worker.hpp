@@ -26,6 +26,10 @@ struct CallOutcome {
     CallResult result;
     ErrorCode error;  ///< device_failed, device_threw, memory_exhausted; false on success.
     [[nodiscard]] bool ok() const noexcept { return !error; }
+    /// What the call said of its failure, or what the code says: never empty.
+    [[nodiscard]] std::string reason() const {
+        return result.detail.empty() ? error.message() : result.detail;
+    }
 };
 
 /// Runs one job at a time on a thread of its own. A job that does not end is left behind: the

@@ -313,9 +313,9 @@ void DestinationSession::conclude(Status status) {
              .detail = "everything is loaded and neither Commit nor Abort came (" + doubt_ + ")",
              .phase = "device"},
             peer_);
-        log(LogLevel::error, report.error->message + "; " + report.next_step);
+        log(LogLevel::error, describe(*report.error) + "; " + report.next_step);
     } else if (report.error) {
-        log(LogLevel::error, report.error->message);
+        log(LogLevel::error, describe(*report.error));
     }
     report_ = std::move(report);
 }

@@ -134,6 +134,12 @@ bool DestinationSession::needs_connection() const {
 }
 
 void DestinationSession::add_numbers(Statistics& statistics) const {
+    if (statistics.status == Status::none) statistics.waits_for = "a source";
+    {
+        const std::scoped_lock lock(ownership_mutex_);
+        const auto awaited = awaited_in(ownership_.state());
+        if (!awaited.empty()) statistics.waits_for = awaited;
+    }
     const std::scoped_lock lock(plane_mutex_);
     if (receivers_) {
         std::uint32_t id = 0;

@@ -7,15 +7,22 @@
 
 namespace multifd {
 
-std::string describe(const Failure& failure) {
-    std::string text{error_name(failure.code)};
-    text += ": ";
-    if (failure.told_by_peer) return text + "the peer says: " + failure.detail;
+std::string explain(const Failure& failure) {
+    if (failure.told_by_peer) return "the peer says: " + failure.detail;
+    std::string text;
     if (failure.device) text += "device " + to_string(*failure.device) + ": ";
     if (failure.idx) text += "idx " + std::to_string(*failure.idx) + ": ";
     if (failure.channel) text += "channel " + std::to_string(failure.channel->value) + ": ";
     text += failure.detail.empty() ? failure.code.message() : failure.detail;
     return text;
+}
+
+std::string describe(const Failure& failure) {
+    return std::string(error_name(failure.code)) + ": " + explain(failure);
+}
+
+std::string describe(const ErrorReport& error) {
+    return error.code + ": " + error.message;
 }
 
 ErrorReport to_report(const Failure& failure, const std::string& peer) {
@@ -26,7 +33,7 @@ ErrorReport to_report(const Failure& failure, const std::string& peer) {
     report.idx = failure.idx;
     if (failure.channel) report.channel = failure.channel->value;
     if (!peer.empty()) report.peer = peer;
-    report.message = describe(failure);
+    report.message = explain(failure);
     report.exit_code = static_cast<int>(exit_code_of(failure.code));
     return report;
 }

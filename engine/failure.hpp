@@ -27,8 +27,11 @@ struct Failure {
     bool told_by_peer = false;  ///< The peer sent it; `device` and the rest are as it sees them.
 };
 
-/// "idx_gap: device gpu0, idx 7, channel 2: an idx is missing ...": one line for people.
+/// "device gpu0: idx 7: channel 2: an idx is missing ...": one line for people.
+std::string explain(const Failure& failure);
+/// The same behind its code: "idx_gap: device gpu0: ...".
 std::string describe(const Failure& failure);
+std::string describe(const ErrorReport& error);
 
 /// For the report; `peer` is the address of the other end.
 ErrorReport to_report(const Failure& failure, const std::string& peer);

@@ -103,7 +103,7 @@ void MigrationSession::fail_call(const DeviceSlot& slot, const char* call,
     if (failed() && outcome.error == Errc::cancelled) return;
     const bool interrupted = outcome.error == Errc::cancelled;
     fail({.code = interrupted ? ErrorCode(Errc::device_failed) : outcome.error,
-          .detail = std::string(call) + " failed: " + outcome.result.detail,
+          .detail = std::string(call) + " failed: " + outcome.reason(),
           .device = slot.identity});
 }
 
@@ -214,9 +214,8 @@ bool MigrationSession::ask_host(const char* name,
         const auto outcome = self->host_worker_->call(
             name, [&] { return step(*self->host_, self->host_stop_.get_token()); });
         if (outcome.ok() || (self->failed() && outcome.error == Errc::cancelled)) return;
-        self->fail(
-            {.code = Errc::host_failed,
-             .detail = "the host's " + std::string(name) + " failed: " + outcome.result.detail});
+        self->fail({.code = Errc::host_failed,
+                    .detail = "the host's " + std::string(name) + " failed: " + outcome.reason()});
     });
     const bool done = host_worker_->wait(kNoDeadline, [this] { return failed(); });
     host_may_wait_.store(false, std::memory_order_relaxed);

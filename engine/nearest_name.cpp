@@ -37,6 +37,12 @@ std::size_t edit_distance(std::string_view left, std::string_view right) {
     return row[right.size()];
 }
 
+/// Whether `name` is how `candidate` begins: cut short, not misspelt.
+bool begins(std::string_view candidate, std::string_view name) noexcept {
+    if (name.empty() || name.size() > candidate.size()) return false;
+    return std::ranges::equal(name, candidate.substr(0, name.size()), {}, folded, folded);
+}
+
 }  // namespace
 
 std::string_view nearest_name(std::string_view name, std::span<const std::string_view> candidates) {
@@ -45,6 +51,9 @@ std::string_view nearest_name(std::string_view name, std::span<const std::string
     const std::string_view compared = name.substr(0, kComparedMax);
     std::string_view nearest;
     std::size_t fewest = std::numeric_limits<std::size_t>::max();
+    for (const std::string_view candidate : candidates) {
+        if (begins(candidate, compared)) return candidate;
+    }
     for (const std::string_view candidate : candidates) {
         const std::size_t edits = edit_distance(compared, candidate);
         if (edits < fewest) {

@@ -54,6 +54,48 @@ OwnershipSummary nobody_knows(std::string why, const OwnershipContext& context,
 
 }  // namespace
 
+std::string_view awaited_in(SourceState state) noexcept {
+    switch (state) {
+        case SourceState::awaiting_loaded:
+            return "the destination to load";
+        case SourceState::verifying:
+        case SourceState::deciding:
+            return "the decision to commit";
+        case SourceState::committed:
+            return "the destination to start";
+        case SourceState::unknown:
+            return "the owner to be known";
+        case SourceState::owning:
+        case SourceState::withdrawing:
+        case SourceState::given_up:
+        case SourceState::resumed:
+        case SourceState::released:
+            break;
+    }
+    return {};
+}
+
+std::string_view awaited_in(DestinationState state) noexcept {
+    switch (state) {
+        case DestinationState::recording_loaded:
+        case DestinationState::loaded:
+            return "the source to commit";
+        case DestinationState::recording_commit:
+        case DestinationState::starting:
+            return "the devices to start";
+        case DestinationState::unknown:
+            return "the owner to be known";
+        case DestinationState::loading:
+        case DestinationState::running:
+        case DestinationState::running_partly:
+        case DestinationState::refused:
+        case DestinationState::clean:
+        case DestinationState::released:
+            break;
+    }
+    return {};
+}
+
 Owner owner_of(SourceState state) noexcept {
     switch (state) {
         case SourceState::owning:

@@ -26,6 +26,9 @@ struct OwnershipContext {
     std::string_view device_problem;  ///< "gpu0 is in error"; empty when every device is as said.
 };
 
+/// What this end waits for in this state, as Statistics::waits_for says it; else empty.
+std::string_view awaited_in(SourceState state) noexcept;
+std::string_view awaited_in(DestinationState state) noexcept;
 Owner owner_of(SourceState state) noexcept;
 Owner owner_of(DestinationState state) noexcept;
 OwnershipSummary summarize(SourceState state, const OwnershipContext& context);

@@ -64,7 +64,7 @@ bool MigrationSession::settle_devices(const char* call, const DevicePredicate& w
             add_problem(*slot, " is stuck in " + std::string(call));
             all_done = false;
         } else if (!outcome->ok()) {
-            add_problem(*slot, ": " + std::string(call) + " failed: " + outcome->result.detail);
+            add_problem(*slot, ": " + std::string(call) + " failed: " + outcome->reason());
             all_done = false;
         } else if (reached) {
             slot->seen_state = *reached;
@@ -115,7 +115,7 @@ std::string MigrationSession::settle_host(
         *outcome = self->host_worker_->call(name, [&] { return step(*self->host_, {}); });
     });
     if (!host_worker_->wait(Clock::now() + common_.stall_timeout)) return who + " did not return";
-    return outcome->ok() ? std::string() : who + " failed: " + outcome->result.detail;
+    return outcome->ok() ? std::string() : who + " failed: " + outcome->reason();
 }
 
 }  // namespace multifd

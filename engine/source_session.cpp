@@ -164,6 +164,10 @@ bool SourceSession::needs_connection() const {
 }
 
 void SourceSession::add_numbers(Statistics& statistics) const {
+    {
+        const std::scoped_lock lock(ownership_mutex_);
+        statistics.waits_for = awaited_in(ownership_.state());
+    }
     const std::scoped_lock lock(plane_mutex_);
     if (senders_) {
         std::uint32_t id = 0;

@@ -78,7 +78,7 @@ void SourceSession::conclude(Status status) {
     report.next_step = summary.next_step;
     if (status == Status::completed) report.error.reset();
     if (status == Status::unknown_owner) {
-        auto cause = report.error ? report.error->message : std::string("no answer came");
+        auto cause = report.error ? describe(*report.error) : std::string("no answer came");
         report.error = to_report(
             {.code = Errc::unknown_owner,
              .detail = (qemu_ ? "the whole stream was sent and QEMU did not say that it runs ("
@@ -86,9 +86,9 @@ void SourceSession::conclude(Status status) {
                        cause + ")",
              .phase = "device"},
             peer_);
-        log(LogLevel::error, report.error->message + "; " + report.next_step);
+        log(LogLevel::error, describe(*report.error) + "; " + report.next_step);
     } else if (report.error) {
-        log(LogLevel::error, report.error->message);
+        log(LogLevel::error, describe(*report.error));
     } else if (const auto problem = inbox_.mail().running_problem) {
         report.next_step = "The destination owns the devices, but not all of them run there (" +
                            problem->message +

@@ -161,6 +161,9 @@ constexpr auto kOptions = std::to_array<CommandOption>({
      [](const Settings& s, Role) -> SettingValue { return s.verbose; }},
 });
 
+/// Every subcommand takes it, without an entry of its own: it sets nothing.
+constexpr std::string_view kHelp = "help";
+
 constexpr auto kSubcommands = std::to_array<SubcommandEntry>({
     {Subcommand::send, "send", "multifd send --to ADDRESS --device KIND,... [options]",
      "send the state of devices to a destination"},
@@ -196,8 +199,9 @@ const CommandOption* find_option(Subcommand subcommand, std::string_view name) n
 }
 
 std::string unknown_option_message(Subcommand subcommand, std::string_view written) {
-    const std::string_view dashes = written.starts_with("--") ? "--" : "";
-    const std::string_view name = written.substr(dashes.size());
+    const std::string_view dashes = written.starts_with("-") ? "--" : "";
+    const std::string_view name =
+        written.substr(std::min(written.find_first_not_of('-'), written.size()));
     const std::string command(to_string(subcommand));
     for (const SubcommandEntry& other : subcommands()) {
         if (find_option(other.subcommand, name) == nullptr) continue;
@@ -209,11 +213,13 @@ std::string unknown_option_message(Subcommand subcommand, std::string_view writt
     for (const CommandOption& option : kOptions) {
         if (option.of(subcommand)) candidates.push_back(option.name);
     }
+    if (!dashes.empty()) candidates.push_back(kHelp);
     for (const CommandOption& option : kOptions) candidates.push_back(option.name);
     const std::string_view nearest = nearest_name(name, candidates);
     std::string message = "unknown option " + std::string(written) + " for " + command +
                           "; did you mean " + std::string(dashes) + std::string(nearest);
-    if (find_option(subcommand, nearest) == nullptr) message += ", which " + command + " lacks";
+    const bool taken = nearest == kHelp || find_option(subcommand, nearest) != nullptr;
+    if (!taken) message += ", which " + command + " lacks";
     return message + "?";
 }
 

@@ -8,6 +8,7 @@
 #include "engine/cli/progress_watch.hpp"
 #include "engine/cli/result_file.hpp"
 #include "engine/cli/summary.hpp"
+#include "engine/failure.hpp"
 #include "engine/processor_time.hpp"
 
 namespace multifd {
@@ -162,8 +163,7 @@ RunOutcome run_to_its_end(const MigrationEnd& end, const RunSettings& settings,
 
 int print_outcome(const RunOutcome& outcome, const RunSettings& settings, CommandContext& context) {
     if (settings.command.quiet && outcome.report.error) {
-        complain(context.console,
-                 outcome.report.error->code + ": " + outcome.report.error->message);
+        complain(context.console, describe(*outcome.report.error));
     }
     return print_summary(outcome, settings, context);
 }

@@ -46,6 +46,10 @@ std::vector<ProgressLine::Part> ProgressLine::numbers(const Statistics& statisti
                                                       Clock::time_point now) {
     std::vector<Part> parts{{readable_bytes(statistics.transferred), 5},
                             {readable_rate(rate_mbps(statistics, now)), 4}};
+    // The rate of what need not move would only look like a fault.
+    if (!statistics.waits_for.empty()) {
+        parts[1].text = "waiting for " + std::string(statistics.waits_for);
+    }
     if (statistics.remaining != 0) {
         parts.push_back({readable_bytes(statistics.remaining) + " left", 3});
     }

@@ -64,6 +64,16 @@ void require_ends(Subcommand subcommand, const RunSettings& settings) {
     }
 }
 
+/// What only a QEMU stream carries would be lost without a word.
+void require_qemu_for_guest_options(const CommandSettings& command, const Origins& origins) {
+    if (command.source.peer == Peer::qemu) return;
+    for (const std::string_view name : {"machine", "uuid"}) {
+        if (!given(origins, Subcommand::send, name)) continue;
+        throw UsageError("--" + std::string(name) +
+                         " is for a QEMU destination alone: add --peer qemu, or leave it out");
+    }
+}
+
 void settle_channels(Subcommand subcommand, CommandSettings& command, const Origins& origins) {
     if (!given(origins, subcommand, "multifd-channels")) return;
     const bool qemu_destination =
@@ -160,6 +170,7 @@ RunSettings settle(const Arguments& arguments) {
     }
     settle_channels(subcommand, settings.command, origins);
     if (subcommand == Subcommand::receive) settle_packet_size(settings.command, origins);
+    if (subcommand == Subcommand::send) require_qemu_for_guest_options(settings.command, origins);
     if (subcommand == Subcommand::send || subcommand == Subcommand::receive) {
         require_ends(subcommand, settings);
     }

@@ -31,9 +31,7 @@ std::string outcome_line(const RunOutcome& outcome) {
 std::string error_line(const ErrorReport& error) {
     std::string line = "  error " + error.code;
     if (!error.phase.empty()) line += " in phase " + error.phase;
-    if (error.device) line += ", device " + *error.device;
-    if (error.idx) line += ", idx " + std::to_string(*error.idx);
-    if (error.channel) line += ", channel " + std::to_string(*error.channel);
+    // Device, idx and channel stand in the message.
     if (error.peer) line += ", peer " + *error.peer;
     return line + ": " + error.message;
 }

@@ -47,7 +47,11 @@ AtomicFile::~AtomicFile() {
 
 CallResult AtomicFile::failure(const char* what, int error) const {
     const std::error_code code(error, std::generic_category());
-    return CallResult::failure(code, std::string(what) + " " + path_ + ": " + code.message());
+    std::string detail = std::string(what) + " " + path_ + ": " + code.message();
+    if (error == ENOSPC || error == EDQUOT) {
+        detail += "; what was there is kept: make room in " + folder_of(path_) + " and run again";
+    }
+    return CallResult::failure(code, detail);
 }
 
 CallResult AtomicFile::create() {

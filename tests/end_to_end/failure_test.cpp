@@ -137,7 +137,9 @@ TEST_CASE("a disk that is full at the destination fails the migration cleanly", 
         "sh"};
     const Outcome outcome = migrate(plan);
     check_one_failed(outcome, outcome.destination, outcome.source, "device_failed", kDeviceFailed);
-    CHECK(outcome.destination.text("error.message").find("No space left") != std::string::npos);
+    const std::string said = outcome.destination.text("error.message");
+    CHECK(said.find("No space left") != std::string::npos);
+    CHECK(said.find("make room in " + (files / "disk") + " and run again") != std::string::npos);
     check_source_kept(outcome);
 }
 

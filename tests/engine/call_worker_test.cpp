@@ -48,6 +48,19 @@ std::shared_ptr<int> watched(const std::shared_ptr<std::promise<void>>& gone) {
 
 }  // namespace
 
+TEST_CASE("a failed call always has a reason to show", "[engine]") {
+    CallWorker worker;
+    const auto starved =
+        outcome_of_job(worker, []() -> CallResult { throw std::bad_alloc(); }).reason();
+    CHECK(starved == make_error_code(Errc::memory_exhausted).message());
+    const auto strange = outcome_of_job(worker, []() -> CallResult { throw 1; }).reason();
+    CHECK(strange == make_error_code(Errc::device_threw).message());
+    const auto plain = outcome_of_job(worker, [] {
+                           return CallResult::failure(std::errc::io_error, "no disk");
+                       }).reason();
+    CHECK(plain == "no disk");
+}
+
 TEST_CASE("a foreign call's outcome is its result, its failure or its exception", "[engine]") {
     struct Case {
         const char* name;

@@ -38,7 +38,9 @@ TEST_CASE("a report has the failure's code, place and exit code", "[engine]") {
     CHECK(report.idx == 7U);
     CHECK(report.channel == 2U);
     CHECK(report.peer == "tcp:10.0.0.1:4444");
-    CHECK(report.message == describe(full_failure()));
+    // The code stands beside it, once.
+    CHECK(report.message == "device gpu0/3: idx 7: channel 2: write failed: no disk");
+    CHECK(describe(report) == describe(full_failure()));
 
     const auto bare = to_report({.code = Errc::memory_exhausted}, "");
     CHECK_FALSE(bare.device);

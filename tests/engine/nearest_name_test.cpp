@@ -18,6 +18,13 @@ TEST_CASE("the nearest name has the fewest edits", "[nearest_name]") {
     CHECK(nearest_name("rad-rate", kNames) == "read-rate");
 }
 
+TEST_CASE("a name that was cut short is nearer than any misspelling", "[nearest_name]") {
+    constexpr std::array<std::string_view, 3> kOptions{"uuid", "multifd-channels", "config"};
+    CHECK(nearest_name("multif", kOptions) == "multifd-channels");
+    CHECK(nearest_name("MULTIFD_CH", kOptions) == "multifd-channels");
+    CHECK(nearest_name("multix", kOptions) == "uuid");
+}
+
 TEST_CASE("swapped neighbours are one edit, case and underscores none", "[nearest_name]") {
     constexpr std::array<std::string_view, 2> kPair{"abcx", "abdc"};
     CHECK(nearest_name("abcd", kPair) == "abcx");

@@ -18,6 +18,17 @@ bool says(const std::string& text, std::string_view words) {
 
 }  // namespace
 
+TEST_CASE("each end says for whom it waits, from its first promise to its last", "[ownership]") {
+    CHECK(awaited_in(SourceState::owning).empty());
+    CHECK(awaited_in(SourceState::awaiting_loaded) == "the destination to load");
+    CHECK(awaited_in(SourceState::committed) == "the destination to start");
+    CHECK(awaited_in(SourceState::given_up).empty());
+    CHECK(awaited_in(DestinationState::loading).empty());
+    CHECK(awaited_in(DestinationState::loaded) == "the source to commit");
+    CHECK(awaited_in(DestinationState::unknown) == "the owner to be known");
+    CHECK(awaited_in(DestinationState::running).empty());
+}
+
 TEST_CASE("the source's report names the owner, the retry and the next step", "[ownership]") {
     struct Case {
         SourceState state;

@@ -84,6 +84,8 @@ struct Statistics {
     Status status = Status::none;
     std::string session;
     std::string peer;
+    /// What goes on when no bytes have to move: "the destination to load"; else empty.
+    std::string_view waits_for;
     std::uint64_t elapsed_ms = 0;
     std::uint64_t transferred = 0;  ///< Bytes of state, pre-copy and config.
     std::uint64_t remaining = 0;    ///< Estimated bytes to go; 0 when unknown.

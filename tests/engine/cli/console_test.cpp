@@ -201,6 +201,19 @@ TEST_CASE("the progress line leaves out what matters least when there is no room
           "1.00 MiB, 8.39 Mbit/s, 3.00 MiB left, slowest slow 41%");
 }
 
+TEST_CASE("the progress line says what is awaited when no bytes have to move", "[cli]") {
+    ProgressLine line;
+    Statistics statistics = running(1U << 20U);
+    statistics.status = Status::device;
+    statistics.remaining = 0;
+    statistics.devices.clear();
+    statistics.waits_for = "the destination to load";
+    CHECK(line.text(statistics, ProgressLine::Clock::now(), 200) ==
+          "01234567  device  1.00 MiB  waiting for the destination to load");
+    CHECK(line.log_text(statistics, ProgressLine::Clock::now()) ==
+          "1.00 MiB, waiting for the destination to load");
+}
+
 TEST_CASE("the rate is that of the last two seconds", "[cli]") {
     ProgressLine line;
     auto now = ProgressLine::Clock::time_point{};

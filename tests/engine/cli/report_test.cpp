@@ -58,7 +58,7 @@ RunOutcome failed() {
     error.idx = 17;
     error.channel = 3;
     error.peer = "tcp:127.0.0.1:4444";
-    error.message = "idx 17 is missing";
+    error.message = "device gpu0: idx 17: channel 3: it is missing";
     error.exit_code = 6;
     outcome.report.error = error;
     outcome.report.next_step = "try again";
@@ -215,9 +215,8 @@ TEST_CASE("the summary tells of devices, channels, downtime and the owner", "[cl
 
 TEST_CASE("the summary of a failure says where, and whether a retry is safe", "[cli]") {
     const std::string text = summary(failed());
-    CHECK_THAT(text,
-               Catch::Contains("error idx_gap in phase device, device gpu0, idx 17, channel 3, "
-                               "peer tcp:127.0.0.1:4444: idx 17 is missing"));
+    CHECK_THAT(text, Catch::Contains("error idx_gap in phase device, peer tcp:127.0.0.1:4444: "
+                                     "device gpu0: idx 17: channel 3: it is missing"));
     CHECK_THAT(text, Catch::EndsWith("; a retry is safe; next: try again\n"));
     RunOutcome unsafe = failed();
     unsafe.report.retry_safe = false;

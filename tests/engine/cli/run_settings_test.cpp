@@ -242,6 +242,10 @@ TEST_CASE("settings that contradict each other are refused", "[cli]") {
     CHECK_THAT(refusal({"send", "--to", "tcp:a:0", "--device", "memory,idstr=a,size=1"}),
                Catch::Contains("names no port"));
     CHECK_THAT(refusal(kSend + Words{"-q", "-v"}), Catch::Contains("--quiet"));
+    CHECK_THAT(refusal(kSend + Words{"--machine", "q35"}),
+               Catch::Contains("--machine is for a QEMU destination alone: add --peer qemu"));
+    CHECK_THAT(refusal(kSend + Words{"--uuid", "00112233445566778899aabbccddeeff"}),
+               Catch::Contains("--uuid is for a QEMU destination alone: add --peer qemu"));
     CHECK_THAT(refusal(kSend + Words{"--device", "memory,idstr=gpu0,size=1"}),
                Catch::Contains("a second device gpu0"));
     CHECK_THAT(refusal(kSend + Words{"--device", "memry,idstr=b"}), Catch::Contains("memory"));

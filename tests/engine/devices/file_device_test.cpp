@@ -271,7 +271,10 @@ TEST_CASE("a full disk is a failure of the device, and the old file is kept", "[
     REQUIRE(device->set_state(DeviceState::resuming).ok());
     const CallResult result = device->write(Bytes(100'000));
     CHECK(result.error == std::errc::no_space_on_device);
-    CHECK(result.detail == "cannot write " + disk + "/state: No space left on device");
+    CHECK(result.detail == "cannot write " + disk +
+                               "/state: No space left on device; what was there is kept: make "
+                               "room in " +
+                               disk + " and run again");
     REQUIRE(device->reset().ok());
     CHECK(read_text(disk + "/state") == "old");
     CHECK(entries(disk) == 1);
