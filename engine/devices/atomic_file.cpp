@@ -6,28 +6,12 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <random>
 #include <utility>
+
+#include "engine/devices/hidden_files.hpp"
 
 namespace multifd {
 namespace {
-
-/// "" stands for the folder of a bare name.
-std::string folder_of(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    if (slash == std::string::npos) return ".";
-    return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-std::string hidden_beside(const std::string& path) {
-    constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789";
-    const std::size_t name = path.rfind('/') == std::string::npos ? 0 : path.rfind('/') + 1;
-    // A file name has at most 255 bytes, of which the decoration takes 16.
-    std::string hidden = path.substr(0, name) + "." + path.substr(name, 230) + ".multifd-";
-    std::random_device random;
-    for (int letter = 0; letter < 6; ++letter) hidden += kLetters[random() % kLetters.size()];
-    return hidden;
-}
 
 int flush_folder(const std::string& folder) noexcept {
     const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -58,9 +42,10 @@ CallResult AtomicFile::create() {
     withdraw();
     constexpr int kAttempts = 100;
     for (int attempt = 0; attempt < kAttempts && file_ < 0; ++attempt) {
-        hidden_path_ = hidden_beside(path_);
+        hidden_path_ = hidden_name(path_, HiddenKind::part);
         file_ = ::open(hidden_path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (file_ < 0 && errno != EEXIST) break;
+        if (file_ >= 0 && !claimed()) close_file();
     }
     if (file_ < 0) return failure("cannot create a file beside", errno);
     place_ = Place::hidden;
@@ -69,6 +54,13 @@ CallResult AtomicFile::create() {
         return failure("cannot set the mode of a file beside", errno);
     }
     return CallResult::success();
+}
+
+bool AtomicFile::claimed() const noexcept {
+    // Another run may have taken the new file for a leftover, between its making and its locking.
+    struct stat made {};
+    if (lock_file(file_)) return ::fstat(file_, &made) == 0 && made.st_nlink > 0;
+    return errno != EWOULDBLOCK;  // A file system without locks: nobody else has one either.
 }
 
 CallResult AtomicFile::append(std::span<const std::byte> bytes) {
@@ -87,7 +79,6 @@ CallResult AtomicFile::flush() {
 }
 
 CallResult AtomicFile::publish() {
-    close_file();
     CallResult put = put_in_place();
     if (!put.ok()) return put;
     if (const int error = flush_folder(folder_of(path_)); error != 0) {
@@ -97,31 +88,36 @@ CallResult AtomicFile::publish() {
 }
 
 CallResult AtomicFile::put_in_place() {
-    const char* const hidden = hidden_path_.c_str();
     const char* const path = path_.c_str();
     struct stat existing {};
+    // Not followed: a link that has appeared since would be replaced, and not what it points to.
     // Names of a file and a folder can be exchanged, too.
-    if (::stat(path, &existing) == 0 && !S_ISREG(existing.st_mode)) {
+    if (::lstat(path, &existing) == 0 && !S_ISREG(existing.st_mode)) {
         return failure("cannot put into place", EEXIST);
     }
-    if (::renameat2(AT_FDCWD, hidden, AT_FDCWD, path, RENAME_EXCHANGE) == 0) {
+    // It is whole from here on, which its name must say before the former file can get that name.
+    const std::string kept = hidden_name(path_, HiddenKind::kept);
+    if (::rename(hidden_path_.c_str(), kept.c_str()) != 0) {
+        return failure("cannot put into place", errno);
+    }
+    hidden_path_ = kept;
+    if (::renameat2(AT_FDCWD, kept.c_str(), AT_FDCWD, path, RENAME_EXCHANGE) == 0) {
         place_ = Place::exchanged;
         return CallResult::success();
     }
     const bool nothing_there = errno == ENOENT;
-    if (::rename(hidden, path) != 0) return failure("cannot put into place", errno);
+    if (::rename(kept.c_str(), path) != 0) return failure("cannot put into place", errno);
     place_ = nothing_there ? Place::alone : Place::final;
     return CallResult::success();
 }
 
 void AtomicFile::settle() noexcept {
-    close_file();
     if (place_ == Place::exchanged) ::unlink(hidden_path_.c_str());
     if (place_ == Place::exchanged || place_ == Place::alone) place_ = Place::final;
+    close_file();
 }
 
 void AtomicFile::withdraw() noexcept {
-    close_file();
     const Place place = std::exchange(place_, Place::nowhere);
     if (place == Place::exchanged) {
         ::rename(hidden_path_.c_str(), path_.c_str());
@@ -130,6 +126,7 @@ void AtomicFile::withdraw() noexcept {
     } else if (place == Place::alone) {
         ::unlink(path_.c_str());
     }
+    close_file();
 }
 
 void AtomicFile::close_file() noexcept {

@@ -10,9 +10,17 @@
 
 namespace multifd {
 
-/// Bytes go to a hidden file in the folder of `path`; publish() puts it in that place in one step.
-/// Until settle() withdraw() can undo that. The destructor removes what was not published, and
-/// settles what was.
+/// Bytes go to a hidden file in the folder of `path` (hidden_files.hpp); publish() puts it in that
+/// place in one step. Until settle() withdraw() can undo that. The destructor removes what was not
+/// published, and settles what was.
+///
+/// Whenever the process is killed, `path` is the former file or the whole new one:
+///
+///     before publish()        former file; the part file is worthless
+///     within publish()        former file, and a kept file that is the new one; then exchanged
+///     after it, not settled   new file, and a kept file that is the former one
+///     settled                 new file
+///
 /// Ownership: owns the hidden file.
 /// Threads:   one at a time.
 /// Errors:    CallResult, with the path and the system's reason in `detail`; after a failure only
@@ -47,13 +55,14 @@ class AtomicFile {
         exchanged,  ///< Published; hidden_path_ is the file that was there.
         final,      ///< Published, for good.
     };
+    [[nodiscard]] bool claimed() const noexcept;
     CallResult put_in_place();
     [[nodiscard]] CallResult failure(const char* what, int error) const;
     void close_file() noexcept;
 
     std::string path_;
     std::string hidden_path_;
-    int file_ = -1;
+    int file_ = -1;  ///< Open until settled or withdrawn, for its lock.
     Place place_ = Place::nowhere;
 };
 

@@ -6,6 +6,7 @@
 
 #include "channels/wire/ids.hpp"
 #include "engine/devices/file_device.hpp"
+#include "engine/devices/hidden_files.hpp"
 #include "engine/devices/memory_device.hpp"
 #include "engine/devices/memory_options.hpp"
 #include "engine/devices/option_reader.hpp"
@@ -60,6 +61,21 @@ constexpr std::array<std::string_view, 2> kKinds{"memory", "file"};
 constexpr std::array<std::pair<std::string_view, Factory>, kKinds.size()> kFactories{
     {{kKinds[0], make_memory_device}, {kKinds[1], make_file_device}}};
 
+std::vector<FileTarget> targets_of(const DeviceEntry& entry) {
+    const auto* device = dynamic_cast<const FileDevice*>(entry.device.get());
+    return device != nullptr ? device->targets() : std::vector<FileTarget>();
+}
+
+std::string line_of(const LeftoverFile& leftover, const std::string& path) {
+    if (leftover.removed) {
+        return "removed " + leftover.path +
+               ", an incomplete state that a run left when it was killed";
+    }
+    return leftover.path + " was left by a run that was killed before its devices ran: a whole " +
+           "file that changed places with " + path +
+           ", or was about to; keep the right one of the two and remove the other";
+}
+
 }  // namespace
 
 DeviceSpec parse_device_spec(std::string_view text) {
@@ -100,13 +116,23 @@ DeviceEntry make_device(const DeviceSpec& spec, Role role) {
                      std::string(nearest_name(spec.kind, kKinds)) + "\"; allowed: " + kinds);
 }
 
+std::vector<std::string> clear_leftovers(std::span<const DeviceEntry> devices) {
+    std::vector<std::string> lines;
+    for (const DeviceEntry& entry : devices) {
+        for (const FileTarget& target : targets_of(entry)) {
+            for (const LeftoverFile& leftover : clear_leftovers(target.path)) {
+                lines.push_back(line_of(leftover, target.path));
+            }
+        }
+    }
+    return lines;
+}
+
 void check_distinct_files(std::span<const DeviceEntry> devices) {
     std::map<std::string, DeviceIdentity> writers;
     for (const DeviceEntry& entry : devices) {
-        const auto* device = dynamic_cast<const FileDevice*>(entry.device.get());
-        if (device == nullptr) continue;
         const DeviceIdentity identity{entry.idstr, entry.instance_id};
-        for (const FileTarget& target : device->targets()) {
+        for (const FileTarget& target : targets_of(entry)) {
             const auto [writer, first] = writers.emplace(target.key, identity);
             if (first) continue;
             throw UsageError("devices " + to_string(writer->second) + " and " +

@@ -44,4 +44,8 @@ struct DeviceSpec {
 /// names both, and the path.
 void check_distinct_files(std::span<const DeviceEntry> devices);
 
+/// What killed runs left beside the files that these devices will write, in lines for people: what
+/// was worthless has been removed, what somebody may want back is named.
+[[nodiscard]] std::vector<std::string> clear_leftovers(std::span<const DeviceEntry> devices);
+
 }  // namespace multifd

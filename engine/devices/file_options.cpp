@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "engine/devices/file_device.hpp"
+#include "engine/devices/link_target.hpp"
 
 namespace multifd {
 namespace {
@@ -33,11 +34,10 @@ void check_source(const OptionReader& reader, std::string_view key, const std::s
 /// that the file is replaced and not the link.
 std::string check_destination(const OptionReader& reader, std::string_view key,
                               const std::string& path) {
-    std::error_code error;
-    std::filesystem::path real =
-        std::filesystem::weakly_canonical(std::filesystem::absolute(path), error);
-    if (error) reader.refuse(key, "a file in a folder that is there: " + error.message());
     if (path.back() == '/') reader.refuse(key, "a file, not a folder");
+    std::error_code error;
+    const std::filesystem::path real = link_target(path, error);
+    if (error) reader.refuse(key, "a file in a folder that is there: " + error.message());
     struct stat about {};
     if (::stat(real.c_str(), &about) == 0 && !S_ISREG(about.st_mode)) {
         reader.refuse(key, "a regular file, or a name that is not taken");
