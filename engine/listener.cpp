@@ -19,16 +19,25 @@ ConnectionListenerSettings listener_settings(const ListenerSettings& settings) {
             .classify_timeout = settings.classify_timeout,
             .unclassified_max = settings.unclassified_max,
             .parked_max = settings.parked_max,
-            .parked_timeout = settings.parked_timeout};
+            .parked_timeout = settings.parked_timeout,
+            .log_interval = std::chrono::seconds(1)};
 }
 
 ListenerLog refusal_log(LogSink log) {
     if (!log) return {};
-    return [log = std::move(log)](const ErrorCode& error, std::string_view peer) {
-        const std::string message = std::string(error_name(error)) + ": a connection from " +
-                                    std::string(peer) + " was refused: " + error.message();
-        log({LogLevel::warning, {}, "listener", {}, message});
-    };
+    return
+        [log = std::move(log)](const ErrorCode& error, std::string_view peer, std::uint64_t count) {
+            const std::string from(peer);
+            const std::string who = count == 1 ? "a connection from " + from + " was refused"
+                                               : std::to_string(count) +
+                                                     " more connections, the last from " + from +
+                                                     ", were refused within a second";
+            log({LogLevel::warning,
+                 {},
+                 "listener",
+                 {},
+                 std::string(error_name(error)) + ": " + who + ": " + error.message()});
+        };
 }
 
 }  // namespace
@@ -41,6 +50,10 @@ Listener::~Listener() = default;
 
 std::string Listener::address() const {
     return to_string(implementation_->local_address());
+}
+
+void Listener::remove_file() noexcept {
+    implementation_->remove_file();
 }
 
 }  // namespace multifd

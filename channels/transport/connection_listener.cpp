@@ -3,8 +3,10 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <map>
 #include <string>
@@ -12,12 +14,14 @@
 #include <thread>
 #include <utility>
 
+#include "channels/memory/guarded.hpp"
 #include "channels/transport/connection_router.hpp"
 #include "channels/transport/descriptor.hpp"
 #include "channels/transport/listening_socket.hpp"
 #include "channels/transport/newcomer.hpp"
 #include "channels/transport/quiet_thread.hpp"
 #include "channels/transport/readiness.hpp"
+#include "channels/transport/refusal_digest.hpp"
 #include "channels/transport/system_error.hpp"
 #include "channels/wire/assert.hpp"
 #include "channels/wire/limits.hpp"
@@ -67,6 +71,10 @@ class ConnectionListener::Implementation {
     Implementation& operator=(const Implementation&) = delete;
 
     [[nodiscard]] const Address& local_address() const { return listening_.local_address(); }
+    void remove_file() const noexcept { listening_.remove_file(); }
+    [[nodiscard]] bool has_newcomers() const {
+        return guest_count_.load(std::memory_order_relaxed) > 0 || router_->has_mains();
+    }
     [[nodiscard]] const std::shared_ptr<ConnectionRouter>& router() const { return router_; }
 
   private:
@@ -100,7 +108,9 @@ class ConnectionListener::Implementation {
     void refuse(Guests::iterator entry, const ErrorCode& error);
     void await_late_guests();
     void await_expiry(Deadline when);
-    void report(const ErrorCode& error, std::string_view peer) const;
+    void report(const ErrorCode& error, std::string_view peer) noexcept;
+    void await_digest();
+    void tell_digest(Clock::time_point now);
 
     // Constant after construction.
     const ConnectionListenerSettings settings_;
@@ -109,18 +119,24 @@ class ConnectionListener::Implementation {
     const std::shared_ptr<ConnectionRouter> router_;
     Interrupt ending_;
 
+    Guarded<RefusalDigest> digest_;
+
     // Touched only on the listener's thread.
     asio::io_context context_{1};
     asio::posix::stream_descriptor acceptor_{context_};
     asio::steady_timer accept_timer_{context_};
     asio::steady_timer late_timer_{context_};
     asio::steady_timer expiry_timer_{context_};
+    asio::steady_timer digest_timer_{context_};
     bool accepting_ = false;  ///< A wait for connections, or for a retry, is pending.
     bool starved_ = false;    ///< Reported, and not yet accepted again.
     bool watching_late_ = false;
     bool watching_expiry_ = false;
+    bool watching_digest_ = false;
     Guests guests_;
     std::uint64_t arrivals_ = 0;
+
+    std::atomic<std::size_t> guest_count_ = 0;  ///< Publishes nothing but itself.
 
     std::thread thread_;
 };
@@ -131,7 +147,9 @@ ConnectionListener::Implementation::Implementation(const ConnectionListenerSetti
       log_(std::move(log)),
       listening_(settings.address),
       router_(std::make_shared<ConnectionRouter>(
-          RoutingRules{settings.qemu, settings.parked_max, settings.parked_timeout}, log_)) {
+          RoutingRules{settings.qemu, settings.parked_max, settings.parked_timeout},
+          [this](const ErrorCode& error, std::string_view peer) { report(error, peer); })),
+      digest_(settings.log_interval) {
     Descriptor own(::fcntl(listening_.fd(), F_DUPFD_CLOEXEC, 0));
     if (!own.is_open()) throw std::system_error(errno, std::system_category(), "fcntl");
     acceptor_.assign(own.get());
@@ -144,6 +162,7 @@ ConnectionListener::Implementation::~Implementation() {
     context_.stop();
     thread_.join();
     router_->close();
+    tell_digest(kNoDeadline);
 }
 
 void ConnectionListener::Implementation::run() noexcept {
@@ -185,6 +204,11 @@ void ConnectionListener::Implementation::accept_one() {
 }
 
 void ConnectionListener::Implementation::back_off(const ErrorCode& error) {
+    // Those that say nothing hold descriptors that this one needs.
+    if (!guests_.empty()) {
+        refuse(guests_.begin(), Errc::connection_limit);
+        return await_connections();
+    }
     // The connection stays in the kernel's queue, which keeps the socket readable: waiting for that
     // would spin.
     if (!starved_) report(error, to_string(local_address()));
@@ -198,13 +222,15 @@ void ConnectionListener::Implementation::back_off(const ErrorCode& error) {
 }
 
 void ConnectionListener::Implementation::welcome(ListeningSocket::Accepted&& accepted) {
+    // Whoever means it speaks at once: the one that has been silent longest makes room.
     if (guests_.size() >= settings_.unclassified_max) {
-        return report(Errc::connection_limit, accepted.peer);
+        refuse(guests_.begin(), Errc::connection_limit);
     }
     const auto until = Clock::now() + settings_.classify_timeout;
     const auto [entry, added] =
         guests_.try_emplace(arrivals_++, context_, std::move(accepted), until);
     MULTIFD_ASSERT(added);
+    guest_count_.store(guests_.size(), std::memory_order_relaxed);
     if (!watching_late_) await_late_guests();
     read(entry);
 }
@@ -249,6 +275,8 @@ void ConnectionListener::Implementation::settle(Guests::iterator entry) {
     const bool main = newcomer.kind() == ConnectionKind::main_channel;
     const auto error = main ? router_->route_main(connection)
                             : router_->route_channel(connection, newcomer.kind(), newcomer.init());
+    // Only now: whoever asks finds it here or in the router.
+    guest_count_.store(guests_.size(), std::memory_order_relaxed);
     if (error) return report(error, connection.peer());
     // Whatever now waits in the router has come at this moment or earlier.
     if (!watching_expiry_) await_expiry(Clock::now() + settings_.parked_timeout);
@@ -257,6 +285,7 @@ void ConnectionListener::Implementation::settle(Guests::iterator entry) {
 void ConnectionListener::Implementation::refuse(Guests::iterator entry, const ErrorCode& error) {
     report(error, entry->second.peer);
     guests_.erase(entry);
+    guest_count_.store(guests_.size(), std::memory_order_relaxed);
 }
 
 void ConnectionListener::Implementation::await_late_guests() {
@@ -284,14 +313,45 @@ void ConnectionListener::Implementation::await_expiry(Deadline when) {
 }
 
 void ConnectionListener::Implementation::report(const ErrorCode& error,
-                                                std::string_view peer) const {
-    if (log_) log_(error, peer);
+                                                std::string_view peer) noexcept {
+    if (!log_) return;
+    try {
+        const auto now = Clock::now();
+        const bool tell =
+            digest_.with([&](RefusalDigest& digest) { return digest.tells(error, peer, now); });
+        if (tell) return log_(error, peer, 1);
+        asio::post(context_, [this] { await_digest(); });
+    } catch (const std::exception&) {
+        // No memory for a line: it is lost, or told with the next ones.
+    }
+}
+
+void ConnectionListener::Implementation::await_digest() {
+    if (watching_digest_) return;
+    const Deadline due = digest_.look([](const RefusalDigest& digest) { return digest.due(); });
+    if (due == kNoDeadline) return;
+    digest_timer_.expires_at(due);
+    digest_timer_.async_wait([this](const ErrorCode&) {
+        watching_digest_ = false;
+        tell_digest(Clock::now());
+        await_digest();
+    });
+    watching_digest_ = true;
+}
+
+void ConnectionListener::Implementation::tell_digest(Clock::time_point now) {
+    const auto all = digest_.with([&](RefusalDigest& digest) { return digest.take(now); });
+    for (const auto& held : all) log_(held.error, held.last_peer, held.count);
 }
 
 ConnectionListener::ConnectionListener(const ConnectionListenerSettings& settings, ListenerLog log)
     : implementation_(std::make_unique<Implementation>(settings, std::move(log))) {}
 
 ConnectionListener::~ConnectionListener() = default;
+
+void ConnectionListener::remove_file() noexcept {
+    implementation_->remove_file();
+}
 
 Address ConnectionListener::local_address() const {
     return implementation_->local_address();
@@ -301,6 +361,10 @@ Result<Connection> ConnectionListener::accept_main(Deadline deadline, const Inte
     // Kept, since the listener may end while this waits.
     const auto router = implementation_->router();
     return router->accept_main(deadline, interrupt);
+}
+
+bool ConnectionListener::has_newcomers() const {
+    return implementation_->has_newcomers();
 }
 
 std::unique_ptr<SessionDoor> ConnectionListener::open_door(const SessionId& id,

@@ -26,15 +26,21 @@ struct ConnectionListenerSettings {
     /// that we did not choose, and there is one session at a time.
     bool qemu = false;
     std::chrono::milliseconds classify_timeout{10'000};  ///< For a connection to say what it is.
-    std::uint32_t unclassified_max = 512;  ///< Connections that may be in that state at once.
-    std::uint32_t parked_max = 255;        ///< qemu: channels kept before their session's door.
+    /// Connections that may be in that state at once; one more, and the oldest has to go.
+    std::uint32_t unclassified_max = 512;
+    std::uint32_t parked_max = 255;  ///< qemu: channels kept before their session's door.
     std::chrono::milliseconds parked_timeout{10'000};  ///< Also of a main channel not accepted.
+    /// How often refusals for one reason are told, when there are many: the first at once, the
+    /// others counted. Zero tells each of them.
+    std::chrono::milliseconds log_interval{0};
 };
 
-/// Told of every refused connection: why, and the peer. With the listener's own address: why it
-/// cannot accept at the moment (once until it can again). Called from the listener's thread and
-/// from open_door(); must not block, throw or call the listener.
-using ListenerLog = std::function<void(const ErrorCode& error, std::string_view peer)>;
+/// Told of refused connections: why, the peer (of several the last one), and how many. With the
+/// listener's own address: why it cannot accept at the moment (once until it can again). Called
+/// from the listener's thread, from open_door() and from the destructor; must not block, throw or
+/// call the listener.
+using ListenerLog =
+    std::function<void(const ErrorCode& error, std::string_view peer, std::uint64_t count)>;
 
 /// Listens on one address and tells connections apart by their first bytes:
 ///
@@ -48,10 +54,14 @@ using ListenerLog = std::function<void(const ErrorCode& error, std::string_view 
 ///     channel_closed_early                      closed before it had said what it is
 ///     channel_version_wrong                     an init of another version
 ///     classification_timeout                    silent, or slower than classify_timeout
-///     connection_limit                          unclassified_max, parked_max or the backlog is
-///     full session_unknown                           no such session, or nobody came for it in
-///     time session_duplicate                         qemu: a main channel while a door is open
+///     connection_limit                          parked_max or the backlog is full; or it was the
+///                                               oldest of unclassified_max silent ones, or of
+///                                               those that kept descriptors from a new one
+///     session_unknown                           no such session, or nobody came for it in time
+///     session_duplicate                         qemu: a main channel while a door is open
 ///     channel_id_invalid, channel_duplicate     no such place in its session, or taken
+///
+/// A crowd that stays silent so never keeps out a connection that speaks at once.
 ///
 /// Ownership: owns the listening socket, its thread and every connection not handed out. Outlives
 ///            its doors and waiters; those that are left when it ends get cancelled.
@@ -68,10 +78,17 @@ class ConnectionListener {
     /// With the port that was picked.
     [[nodiscard]] Address local_address() const;
 
+    /// Removes a UNIX socket's file before the destructor would.
+    void remove_file() noexcept;
+
     /// The next main channel; none of its bytes has been consumed. Waiters are served in the order
     /// in which they came.
     /// Errors:    connect_timeout, cancelled, or EMFILE.
     Result<Connection> accept_main(Deadline deadline, const Interrupt* interrupt);
+
+    /// Whether somebody has connected who may yet turn out to be, or is, a main channel that nobody
+    /// has accepted.
+    [[nodiscard]] bool has_newcomers() const;
 
     /// Lets the connections of session `id` in: `channels` (at most 255) of them, and one control
     /// connection if `control`. No other open door has this id. With qemu the id is not compared:

@@ -163,6 +163,10 @@ Result<Connection> ConnectionRouter::accept_main(Deadline deadline, const Interr
     return std::move(waiter->main->connection);
 }
 
+bool ConnectionRouter::has_mains() const {
+    return state_.look([](const State& state) { return !state.mains.empty(); });
+}
+
 void ConnectionRouter::serve_waiters(State& state, Refusals& refusals) const {
     if (!state.waiters.empty()) drop_abandoned_mains(state, refusals);
     while (!state.waiters.empty() && !state.mains.empty()) {

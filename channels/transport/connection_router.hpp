@@ -74,6 +74,7 @@ class ConnectionRouter {
 
     // For the sessions' threads.
     Result<Connection> accept_main(Deadline deadline, const Interrupt* interrupt);
+    [[nodiscard]] bool has_mains() const;
     void open(const std::shared_ptr<DoorState>& door);
     Result<SessionDoor::Connections> collect(DoorState& door, Deadline deadline,
                                              const Interrupt* interrupt);

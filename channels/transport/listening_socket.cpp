@@ -72,6 +72,10 @@ ListeningSocket::ListeningSocket(const Address& address) {
 }
 
 ListeningSocket::~ListeningSocket() {
+    remove_file();
+}
+
+void ListeningSocket::remove_file() const noexcept {
     if (local_address_.family != Address::Family::unix_path) return;
     struct stat file {};
     if (::lstat(local_address_.path.c_str(), &file) == 0 && file.st_dev == file_device_ &&

@@ -12,7 +12,7 @@ namespace multifd {
 
 /// Ownership: the descriptor and, of a UNIX socket, its file, which goes with it. A file left by a
 ///            listener that died is replaced.
-/// Threads:   not thread-safe.
+/// Threads:   not thread-safe, but for remove_file().
 /// Errors:    the constructor throws std::system_error: EADDRINUSE also when a live listener owns
 ///            the file, or when the path is no socket.
 class ListeningSocket {
@@ -28,6 +28,9 @@ class ListeningSocket {
     };
     /// Without waiting: EAGAIN when nobody is there.
     Result<Accepted> accept() const;
+
+    /// Removes a UNIX socket's file, unless another listener's stands there. Idempotent.
+    void remove_file() const noexcept;
 
     [[nodiscard]] int fd() const noexcept { return socket_.get(); }
     [[nodiscard]] const Address& local_address() const noexcept { return local_address_; }

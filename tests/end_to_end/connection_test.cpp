@@ -1,4 +1,5 @@
 // Reaching the other end, or not: addresses, strangers, silence.
+#include <algorithm>
 #include <array>
 #include <catch2/catch.hpp>
 #include <csignal>
@@ -98,6 +99,24 @@ TEST_CASE("foreign bytes at the destination's door do not end its wait", "[end_t
     CHECK(browser.receive(std::span(&answer, 1)) == 0);
     migration.start();
     check_completed(migration.finish());
+}
+
+TEST_CASE("a crowd that says nothing neither keeps the real source out nor fills the log",
+          "[end_to_end]") {
+    Plan plan;
+    plan.device("memory,idstr=gpu0,size=1MiB");
+    Migration migration(plan);
+    // More than may wait to be classified, and none of them gives up.
+    std::vector<Socket> crowd;
+    for (int count = 0; count < 700; ++count) {
+        crowd.push_back(connect_on_loopback(migration.address()));
+    }
+    migration.start();
+    const Outcome outcome = migration.finish();
+    check_completed(outcome);
+    const std::string& said = outcome.destination.standard_error;
+    CHECK(said.find("connection_limit") != std::string::npos);
+    CHECK(std::ranges::count(said, '\n') < 40);
 }
 
 TEST_CASE("a main channel of nonsense or of silence leaves the destination to the real source",

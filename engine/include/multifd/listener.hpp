@@ -27,6 +27,10 @@ class Listener {
     /// Where it listens, with the port that was picked: "tcp:127.0.0.1:40123".
     [[nodiscard]] std::string address() const;
 
+    /// Removes a UNIX socket's file at once, as the destructor does, for a process that ends
+    /// without one. Nobody new can connect then.
+    void remove_file() noexcept;
+
   private:
     friend class Destination;
     std::unique_ptr<ConnectionListener> implementation_;

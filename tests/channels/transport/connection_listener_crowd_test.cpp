@@ -93,6 +93,30 @@ TEST_CASE("a crowd of strangers, doubles and silent ones does not disturb a sess
     CHECK(is_held(*collected->control, control_bytes(kSession)));
 }
 
+TEST_CASE("a crowd of any size that stays silent keeps out nobody who speaks", "[listener]") {
+    ConnectionListenerSettings settings;
+    settings.unclassified_max = 32;
+    settings.log_interval = 20ms;
+    ListenerFixture host(settings);
+    constexpr std::size_t kSilent = 300;
+    std::vector<Connection> silent;
+    for (std::size_t count = 0; count < kSilent; ++count) {
+        silent.push_back(host.client());
+        if (count % 100 != 50) continue;
+        auto main = host.client(main_bytes());
+        auto accepted = host.listener.accept_main(soon(), nullptr);
+        REQUIRE(accepted.has_value());
+    }
+    // All but those that still fit were refused, and told of in few words.
+    const auto told = [&] {
+        std::uint64_t sum = 0;
+        for (const auto& entry : host.log.entries()) sum += entry.count;
+        return sum;
+    };
+    CHECK(eventually([&] { return told() == kSilent - settings.unclassified_max; }));
+    CHECK(host.log.count(Errc::connection_limit) == host.log.entries().size());
+}
+
 /// Lets this process open no further descriptor, until it is destroyed.
 class NoMoreDescriptors {
   public:
@@ -116,6 +140,28 @@ class NoMoreDescriptors {
   private:
     rlimit before_{};
 };
+
+TEST_CASE("silent connections give their descriptors to the next one", "[listener]") {
+    ListenerFixture host;
+    auto silent = host.client();
+    const auto target = resolve("127.0.0.1", host.listener.local_address().port)->front();
+    Connection client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE(client.is_open());
+    // Connections are taken in order: with this one the silent one has been, too.
+    const auto after_it = host.client(main_bytes());
+    REQUIRE(host.listener.accept_main(soon(), nullptr).has_value());
+    int connected = -1;
+    {
+        const NoMoreDescriptors limit;
+        connected = ::connect(client.fd(), target.get(), target.length);
+        static_cast<void>(client.send(main_bytes()));
+        static_cast<void>(eventually([&] { return !host.log.entries().empty(); }));
+    }
+    REQUIRE(connected == 0);
+    CHECK(is_refused(silent));
+    CHECK(host.log.entries()[0].error == Errc::connection_limit);
+    CHECK(host.listener.accept_main(soon(), nullptr).has_value());
+}
 
 TEST_CASE("without descriptors the listener says so once, does not spin, and recovers",
           "[listener]") {

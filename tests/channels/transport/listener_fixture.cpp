@@ -48,8 +48,8 @@ SessionId session_id(std::uint8_t number) {
 }
 
 ListenerLog RefusalLog::sink() {
-    return [this](const ErrorCode& error, std::string_view peer) {
-        entries_.with([&](auto& entries) { entries.push_back({error, std::string(peer)}); });
+    return [this](const ErrorCode& error, std::string_view peer, std::uint64_t count) {
+        entries_.with([&](auto& entries) { entries.push_back({error, std::string(peer), count}); });
     };
 }
 

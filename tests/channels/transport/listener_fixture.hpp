@@ -28,6 +28,7 @@ class RefusalLog {
     struct Entry {
         ErrorCode error;
         std::string peer;
+        std::uint64_t count = 1;
     };
 
     [[nodiscard]] ListenerLog sink();
