@@ -251,13 +251,27 @@ void DestinationSession::clean_devices() {
     refresh_states();
 }
 
+// A cancel right after a connection has come: what it is, is on its way.
+bool DestinationSession::hears_the_question() {
+    if (asked_for_hello_ || qemu_ || !reader_) return asked_for_hello_;
+    const auto deadline = last_question_at();
+    reader_->disregard_interrupt();
+    for (auto event = reader_->next(deadline); event; event = reader_->next(deadline)) {
+        const auto* command = std::get_if<Command>(&*event);
+        if (std::holds_alternative<SectionBegin>(*event)) return false;
+        if (command == nullptr || command->id != kCommandPing) continue;
+        const auto value = decode_u32(command->data);
+        return value && *value == kHelloPing;
+    }
+    return false;
+}
+
 // Whichever way the source listens on by now.
 void DestinationSession::refuse_source() {
     const auto failure = first_failure_.get();
     const bool before_control = !control_.last_heard();
-    if (!failure || failure->told_by_peer || !asked_for_hello_ || !before_control ||
-        !main_.is_open())
-        return;
+    if (!failure || failure->told_by_peer || !before_control || !main_.is_open()) return;
+    if (!hears_the_question()) return;
     std::vector<std::byte> message;
     append_message(message, ReturnPathType::refused, encode(to_peer_error(*failure)));
     const auto deadline = Clock::now() + kRefusalWait;

@@ -13,6 +13,8 @@ namespace {
 
 /// Well below the second within which an end reports what the other one has told it.
 constexpr auto kGlanceEvery = std::chrono::milliseconds(100);
+/// How long a question is waited for that can only be answered with a refusal: below it, too.
+constexpr auto kQuestionWait = std::chrono::milliseconds(500);
 
 SessionId random_session() {
     SessionId id;
@@ -34,6 +36,11 @@ MultifdChoice choice_of(MultifdProperty property) {
 }
 
 }  // namespace
+
+Deadline DestinationSession::last_question_at() {
+    if (!last_question_at_) last_question_at_ = Clock::now() + kQuestionWait;
+    return *last_question_at_;
+}
 
 bool DestinationSession::answer(ReturnPathType type, std::span<const std::byte> body) {
     std::vector<std::byte> message;
@@ -157,6 +164,10 @@ bool DestinationSession::handle_greeting(const Command& command, ConnectionListe
             greeted_ = true;
             return adopt(*hello);
         }
+        case kCommandAbort:
+            if (!asked_for_hello_) return fail_stream(Errc::command_unexpected);
+            fail(failure_of_abort(command.data));
+            return false;
         default:
             return fail_stream(Errc::command_unexpected);
     }

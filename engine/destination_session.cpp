@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/ownership.hpp"
+
 namespace multifd {
 namespace {
 
@@ -51,6 +53,10 @@ bool DestinationSession::accept_source(ConnectionListener& listener) {
     draw_session_id();
     for (;;) {
         auto main = listener.accept_main(kNoDeadline, &interrupt_);
+        // Somebody is on the way in: a source should be told of the cancel.
+        if (!main && failed() && !qemu_ && listener.has_newcomers()) {
+            main = listener.accept_main(last_question_at(), nullptr);
+        }
         if (!main) {
             fail({.code = main.error(),
                   .detail = "waiting for a source failed: " + main.error().message()});
@@ -64,6 +70,7 @@ bool DestinationSession::accept_source(ConnectionListener& listener) {
         }
         reader_.emplace(main_, static_cast<const SectionClassifier&>(*this),
                         ParserOptions{.extensions = !qemu_, .recording = false}, interrupt_);
+        if (failed()) return false;
         if (qemu_ || hears_a_source()) break;
         if (failed()) return false;
     }

@@ -97,6 +97,8 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     void start_devices();
     bool start_host();
     void keep_stopped();
+    Deadline last_question_at();
+    bool hears_the_question();
     void refuse_source();
     void end_plane() noexcept;
     void conclude(Status status);
@@ -135,6 +137,7 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     bool return_path_open_ = false;
     bool asked_for_hello_ = false;  ///< The source is multifd: it understands REFUSED.
     bool greeted_ = false;
+    std::optional<Deadline> last_question_at_;  ///< After a failure.
 
     Connection main_;
     std::optional<MainChannelReader> reader_;

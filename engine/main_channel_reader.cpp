@@ -15,7 +15,7 @@ constexpr std::size_t kBufferBytes = 2 * limits::kHelloBytesMax;
 MainChannelReader::MainChannelReader(Connection& connection, const SectionClassifier& classifier,
                                      ParserOptions options, const Interrupt& interrupt)
     : connection_(connection),
-      interrupt_(interrupt),
+      interrupt_(&interrupt),
       parser_(classifier, options),
       buffer_(kBufferBytes) {}
 
@@ -40,7 +40,7 @@ Result<> MainChannelReader::receive_more(std::size_t needed, Deadline deadline) 
         buffer_.resize(std::max(needed, std::min(2 * buffer_.size(), kVisibleBytesMax)));
     }
     const auto room = std::span(buffer_).subspan(end_);
-    const auto count = connection_.receive_some(room, deadline, &interrupt_);
+    const auto count = connection_.receive_some(room, deadline, interrupt_);
     if (!count) return count.error();
     if (*count == 0) {
         const auto end = parser_.finish(end_);
@@ -57,7 +57,7 @@ Result<> MainChannelReader::read_raw(std::span<std::byte> target) {
     begin_ += buffered;
     target = target.subspan(buffered);
     while (!target.empty()) {
-        const auto count = connection_.receive_some(target, kNoDeadline, &interrupt_);
+        const auto count = connection_.receive_some(target, kNoDeadline, interrupt_);
         if (!count) return count.error();
         if (*count == 0) return ErrorCode(Errc::stream_truncated);
         bytes_read_.fetch_add(*count, std::memory_order_relaxed);

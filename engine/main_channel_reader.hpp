@@ -25,6 +25,8 @@ class MainChannelReader {
                       ParserOptions options, const Interrupt& interrupt);
 
     Result<StreamEvent> next(Deadline deadline = kNoDeadline);
+    /// The interrupt ends no wait any more: for a last word that is still to be heard.
+    void disregard_interrupt() noexcept { interrupt_ = nullptr; }
     /// The RAW bytes that the last event announced, piece by piece.
     Result<> read_raw(std::span<std::byte> target);
     Result<> skip_raw(std::uint64_t bytes);
@@ -38,7 +40,7 @@ class MainChannelReader {
     Result<> receive_more(std::size_t needed, Deadline deadline);
 
     Connection& connection_;
-    const Interrupt& interrupt_;
+    const Interrupt* interrupt_;
     StreamParser parser_;
     std::vector<std::byte> buffer_;
     std::size_t begin_ = 0;

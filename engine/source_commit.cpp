@@ -9,6 +9,9 @@ namespace multifd {
 namespace {
 
 constexpr auto kAbortWait = std::chrono::milliseconds(300);
+// How long a hello is waited for that is needed for nothing but to say that it comes too late. Well
+// below the second within which a cancel reports.
+constexpr auto kGreetingWait = std::chrono::milliseconds(500);
 
 constexpr std::string_view kDescription = R"({"page_size": 4096, "devices": []})";
 
@@ -240,10 +243,17 @@ void SourceSession::send_command(std::uint16_t id, std::span<const std::byte> bo
     }
 }
 
+// A cancel right after the first question: the hello is on its way, and PONG is what comes last.
+bool SourceSession::greeted_by_now() {
+    const auto answered = [](const ReturnPathMail& mail) { return mail.ponged(kHelloPing); };
+    inbox_.wait(answered, Clock::now() + kGreetingWait, [] { return false; });
+    return inbox_.mail().hello.has_value();
+}
+
 void SourceSession::send_abort() {
     settle_cause();
-    // Before the hello no command of ours is known there; the end of the connection says enough.
-    if (!hello_sent_) return main_.shut_down();
+    // Only an end that has said hello knows a command of ours.
+    if (!hello_sent_ && !greeted_by_now()) return main_.shut_down();
     const auto failure = first_failure_.get();
     const auto body = failure ? encode(to_peer_error(*failure)) : std::vector<std::byte>{};
     writer_->records().command(kCommandAbort, body);

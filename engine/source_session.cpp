@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/ownership.hpp"
+
 namespace multifd {
 namespace {
 

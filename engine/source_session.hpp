@@ -93,6 +93,7 @@ class SourceSession final : public MigrationSession {
     SourceEvent failure_event() const;
     void send_end_of_stream();
     void send_command(std::uint16_t id, std::span<const std::byte> body);
+    bool greeted_by_now();
     void send_abort();
     void verify();
     bool tables_agree();

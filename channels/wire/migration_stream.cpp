@@ -8,6 +8,13 @@
 #include "channels/wire/ram_section.hpp"
 
 namespace multifd {
+namespace {
+
+bool asks_for_hello(std::span<const std::byte> ping) {
+    return BigEndianReader(ping).integer<std::uint32_t>() == kHelloPing;
+}
+
+}  // namespace
 
 StreamParser::StreamParser(const SectionClassifier& classifier, ParserOptions options)
     : classifier_(classifier), options_(options) {}
@@ -111,6 +118,7 @@ Result<Parsed> StreamParser::parse_command(std::span<const std::byte> visible) {
     if (judged != Errc::ok) return make_error_code(judged);
     const auto data = reader.take(length);
     if (!reader.ok()) return need(1 + reader.needed());
+    hello_asked_ = hello_asked_ || (id == kCommandPing && asks_for_hello(data));
     hello_seen_ = hello_seen_ || id == kCommandHello;
     commit_seen_ = commit_seen_ || id == kCommandCommit;
     switchover_seen_ = switchover_seen_ || id == kCommandSwitchoverStart;
@@ -143,11 +151,12 @@ Errc StreamParser::judge_extension(std::uint16_t id, std::size_t length) const n
         if (hello_seen_ || section_seen_ || eof_seen_) return Errc::hello_unexpected;
         return length != 0 ? Errc::ok : Errc::command_length_wrong;
     }
-    if (!hello_seen_ || commit_seen_) return Errc::command_unexpected;
+    if (commit_seen_) return Errc::command_unexpected;
     if (id == kCommandAbort) {
+        if (!hello_asked_ && !hello_seen_) return Errc::command_unexpected;
         return length <= kPeerErrorBytesMax ? Errc::ok : Errc::command_length_wrong;
     }
-    if (!eof_seen_) return Errc::command_unexpected;
+    if (!hello_seen_ || !eof_seen_) return Errc::command_unexpected;
     const bool valid = id == kCommandCommit ? length == 0 : verify_length_valid(length);
     return valid ? Errc::ok : Errc::command_length_wrong;
 }

@@ -140,6 +140,7 @@ class StreamParser {
     bool setup_seen_ = false;         ///< In this START section.
     bool config_seen_ = false;        ///< In this FULL section.
     bool section_seen_ = false;
+    bool hello_asked_ = false;
     bool hello_seen_ = false;
     bool switchover_seen_ = false;
     bool eof_seen_ = false;

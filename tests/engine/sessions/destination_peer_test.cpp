@@ -381,6 +381,22 @@ TEST_CASE("a source that does not greet in time is left", "[session][peer]") {
     CHECK(report.owner == Owner::source);
 }
 
+TEST_CASE("a source that aborts before its hello leaves a cancelled destination",
+          "[session][peer]") {
+    PeerError reason;
+    reason.code = "cancelled";
+    Scene scene;
+    scene.start();
+    scene.source->open();
+    scene.source->await_hello();
+    scene.source->records().command(kCommandAbort, encode(reason));
+    scene.source->flush();
+    const auto report = scene.destination.await();
+    CHECK(report.status == Status::cancelled);
+    REQUIRE(report.error);
+    CHECK(report.error->code == "cancelled_by_peer");
+}
+
 TEST_CASE("a source that dies before Loaded leaves a clean destination", "[session][peer]") {
     Scene scene;
     scene.start();

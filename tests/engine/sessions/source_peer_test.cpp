@@ -325,6 +325,18 @@ TEST_CASE("a refusal after the commit gives the devices back", "[session][peer]"
     CHECK(scene.source.decision() == Decision::resumed);
 }
 
+TEST_CASE("a cancel between the destination's hello and the source's is told", "[session][peer]") {
+    Scene scene;
+    scene.start();
+    scene.destination.meet_source();
+    scene.destination.say(ReturnPathType::hello, encode(scene.destination.hello).value());
+    // Without its PONG the source says no hello of its own.
+    CHECK(scene.source.source().cancel() == CancelAnswer::accepted);
+    const auto report = scene.source.await();
+    CHECK(report.status == Status::cancelled);
+    CHECK(code_in(scene.destination.await_command(kCommandAbort)) == "cancelled");
+}
+
 TEST_CASE("a destination's cancel is granted before the commit", "[session][peer]") {
     Scene scene;
     scene.start();
