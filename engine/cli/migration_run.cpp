@@ -19,9 +19,6 @@ constexpr std::chrono::milliseconds kAskAgain{50};
 /// How long a run that says it has ended may take to return before a second signal leaves anyway.
 constexpr int kAskedAgainMax = 20;
 
-/// How long the summary may take once a signal asks the reported process to go.
-constexpr std::chrono::seconds kSummaryPatience{1};
-
 /// What the two signals do while a migration runs. Called on the signals' thread alone.
 class SignalAnswer {
   public:
@@ -46,11 +43,13 @@ class SignalAnswer {
     }
 
     [[noreturn]] void leave_at_once(int signal, CancelAnswer answer) {
+        if (end_.abandon) end_.abandon();
         // The answer came first, so the numbers are no older than it.
         RunOutcome outcome = ended_at_once(end_.statistics(), answer, signal);
         outcome.settings = settings_.effective;
         if (context_.target.json == "-") context_.console.clear_live();
-        const int exit_code = deliver_report(context_.console, context_.target, outcome);
+        const int exit_code =
+            deliver_report(context_.console, context_.target, outcome, kPartingPatience);
         context_.console.clear_live();
         complain(context_.console,
                  outcome.report.error->message + "; next: " + outcome.report.next_step);
@@ -62,17 +61,6 @@ class SignalAnswer {
     CommandContext& context_;
     int asked_again_ = 0;  ///< Since the second signal.
 };
-
-/// For a process that has reported and has only its summary left: a signal ends it, with the exit
-/// code of its report, when nobody takes the summary.
-Signals::Action leave_as_reported(int exit_code) {
-    return
-        [exit_code, asked = false](int, int) mutable -> std::optional<std::chrono::milliseconds> {
-            if (asked) ::_exit(exit_code);
-            asked = true;
-            return kSummaryPatience;
-        };
-}
 
 /// Whether nothing of the source can have been stopped yet.
 bool still_runs(Status status) {
@@ -170,11 +158,13 @@ int print_outcome(const RunOutcome& outcome, const RunSettings& settings, Comman
 
 int run_migration(const MigrationEnd& end, const RunSettings& settings, CommandContext& context,
                   ConsoleLog& log) {
-    // The migration has ended then, and so will this process: a signal must not make its exit code
+    const RunOutcome outcome =
+        run_to_its_end(end, settings, context, log, wait_for_the_next_action());
+    // The migration has ended, and so will this process: a signal now must not make its exit code
     // differ from its report.
-    const RunOutcome outcome = run_to_its_end(end, settings, context, log, nullptr);
+    context.signals.handle(leave_with(exit_code_unreported(outcome)));
     const int reported = deliver_report(context.console, context.target, outcome);
-    context.signals.handle(leave_as_reported(reported));
+    context.signals.handle(leave_with(reported));
     const int printed = print_outcome(outcome, settings, context);
     return reported != 0 ? reported : printed;
 }

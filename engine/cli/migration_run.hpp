@@ -17,6 +17,8 @@ struct MigrationEnd {
     std::function<Report()> run;
     std::function<CancelAnswer()> cancel;    ///< From any thread.
     std::function<Statistics()> statistics;  ///< From any thread.
+    /// From any thread: puts right what no destructor will, for a process that ends at once.
+    std::function<void()> abandon = {};
 };
 
 /// Runs `end` to its end: a first signal cancels it, a second ends the process at once; progress

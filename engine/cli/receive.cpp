@@ -10,6 +10,7 @@
 #include "engine/cli/migration_run.hpp"
 #include "engine/cli/result_file.hpp"
 #include "engine/cli/subcommands.hpp"
+#include "engine/devices/device_options.hpp"
 #include "multifd/destination.hpp"
 
 namespace multifd {
@@ -38,7 +39,12 @@ void announce(const std::string& address, const RunSettings& settings, ConsoleLo
     }
 }
 
-Listener open_listener(const RunSettings& settings, ConsoleLog& log) {
+/// A signal that comes while a UNIX socket's file appears waits until somebody can remove it.
+Listener open_listener(const RunSettings& settings, CommandContext& context, ConsoleLog& log) {
+    const auto address = parse_address(settings.command.listener.listen);
+    if (address && address->family == Address::Family::unix_path) {
+        context.signals.handle(wait_for_the_next_action());
+    }
     try {
         return Listener(settings.command.listener, log.sink());
     } catch (const std::system_error& error) {
@@ -48,12 +54,19 @@ Listener open_listener(const RunSettings& settings, ConsoleLog& log) {
     }
 }
 
+void say_what_was_left(const std::vector<DeviceEntry>& devices, ConsoleLog& log) {
+    for (const std::string& line : clear_leftovers(devices)) {
+        log.line({LogLevel::warning, "", "destination", "", line});
+    }
+}
+
 MigrationEnd destination_end(Destination& destination, Listener& listener) {
     return {
         .role = Role::destination,
         .run = [&] { return destination.run(listener); },
         .cancel = [&destination] { return destination.cancel(); },
         .statistics = [&destination] { return destination.statistics(); },
+        .abandon = [&listener] { listener.remove_file(); },
     };
 }
 
@@ -71,8 +84,9 @@ struct SignalsIgnored {
 RunOutcome take_one(Listener& listener, const RunSettings& settings, CommandContext& context,
                     ConsoleLog& log, const Signals::Action& afterwards,
                     std::atomic<bool>& stopping) {
-    Destination destination(settings.command.destination, make_devices(settings, Role::destination),
-                            nullptr, log.sink());
+    std::vector<DeviceEntry> devices = make_devices(settings, Role::destination);
+    say_what_was_left(devices, log);
+    Destination destination(settings.command.destination, std::move(devices), nullptr, log.sink());
     MigrationEnd end = destination_end(destination, listener);
     end.cancel = [&destination, &stopping] {
         stopping = true;
@@ -88,8 +102,11 @@ int serve(Listener& listener, const RunSettings& settings, CommandContext& conte
     std::atomic<bool> stopping = false;  // Publishes nothing but itself.
     const SignalsIgnored afterwards{context.signals};
     // Comes again until a migration takes it, so that no signal is lost between two.
-    const Signals::Action between = [&stopping](int signal, int count) {
-        if (count > 1) ::_exit(128 + signal);
+    const Signals::Action between = [&listener, &stopping](int signal, int count) {
+        if (count > 1) {
+            listener.remove_file();
+            ::_exit(128 + signal);
+        }
         stopping = true;
         return std::optional(kAskAgain);
     };
@@ -136,17 +153,27 @@ int receive(const Arguments& arguments, CommandContext& context) {
     take_report_target(context, settings.command.json);
     ConsoleLog log(context.console, settings.log_choice());
     warn_if_exposed(settings.command.listener.listen, log);
-    if (settings.command.serve) {
-        make_devices(settings, Role::destination);  // What is wrong with them is said at once.
-        Listener listener = open_listener(settings, log);
+    // What is wrong with them is said before anybody can connect.
+    std::vector<DeviceEntry> devices = make_devices(settings, Role::destination);
+    Listener listener = open_listener(settings, context, log);
+    context.signals.handle(end_before_it_began(context.console, context.target,
+                                               [&listener] { listener.remove_file(); }));
+    try {
+        if (settings.command.serve) {
+            devices.clear();  // Each migration makes its own.
+            announce(listener.address(), settings, log);
+            return serve(listener, settings, context, log);
+        }
+        say_what_was_left(devices, log);
+        Destination destination(settings.command.destination, std::move(devices), nullptr,
+                                log.sink());
         announce(listener.address(), settings, log);
-        return serve(listener, settings, context, log);
+        return run_migration(destination_end(destination, listener), settings, context, log);
+    } catch (...) {
+        // What acts on a signal now would find the listener gone.
+        context.signals.handle(wait_for_the_next_action());
+        throw;
     }
-    Destination destination(settings.command.destination, make_devices(settings, Role::destination),
-                            nullptr, log.sink());
-    Listener listener = open_listener(settings, log);
-    announce(listener.address(), settings, log);
-    return run_migration(destination_end(destination, listener), settings, context, log);
 }
 
 }  // namespace multifd

@@ -1,12 +1,16 @@
 #include "engine/cli/result_file.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <thread>
+
+#include "engine/devices/link_target.hpp"
 
 namespace multifd {
 namespace {
@@ -21,11 +25,32 @@ Bytes bytes_of(std::string_view text) {
     return std::as_bytes(std::span(text.data(), text.size()));
 }
 
-std::error_code write_all(int descriptor, Bytes bytes) {
+using Clock = std::chrono::steady_clock;
+
+/// Until the descriptor takes a page at least, as a pipe does that says it is writable.
+std::error_code await_room(int descriptor, std::chrono::milliseconds patience) {
+    pollfd watched{descriptor, POLLOUT, 0};
+    const auto until = Clock::now() + patience;
+    for (;;) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+        const int ready =
+            ::poll(&watched, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+        if (ready > 0) return {};
+        if (ready == 0) return std::make_error_code(std::errc::timed_out);
+        if (errno != EINTR) return last_error();
+    }
+}
+
+std::error_code write_all(int descriptor, Bytes bytes, WritePatience patience = {}) {
+    constexpr std::size_t kPageBytes = 4096;
     while (!bytes.empty()) {
-        const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+        if (patience) {
+            if (const std::error_code error = await_room(descriptor, *patience)) return error;
+        }
+        const std::size_t piece = patience ? std::min(bytes.size(), kPageBytes) : bytes.size();
+        const ssize_t written = ::write(descriptor, bytes.data(), piece);
         if (written < 0) {
-            if (errno == EINTR) continue;
+            if (errno == EINTR || (patience && errno == EAGAIN)) continue;
             return last_error();
         }
         bytes = bytes.subspan(static_cast<std::size_t>(written));
@@ -36,7 +61,7 @@ std::error_code write_all(int descriptor, Bytes bytes) {
 /// Follows links, so that a link to a file stays a link.
 std::filesystem::path resolved(const std::string& target) {
     std::error_code ignored;
-    const auto path = std::filesystem::weakly_canonical(target, ignored);
+    const auto path = link_target(target, ignored);
     return ignored || path.empty() ? std::filesystem::path(target) : path;
 }
 
@@ -45,10 +70,25 @@ bool is_special(const std::filesystem::path& path) {
     return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
 }
 
-std::error_code write_directly(const std::filesystem::path& path, std::string_view text) {
-    const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+/// Opening a named pipe that nobody reads would wait for a reader, beyond any deadline.
+int open_special(const std::filesystem::path& path, std::chrono::milliseconds patience,
+                 const std::function<void()>& reader_missing) {
+    constexpr std::chrono::milliseconds kLookAgain{20};
+    const auto until = Clock::now() + patience;
+    for (bool first = true;; first = false) {
+        const int descriptor = ::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+        if (descriptor >= 0 || errno != ENXIO || Clock::now() >= until) return descriptor;
+        if (first && reader_missing) reader_missing();
+        std::this_thread::sleep_for(kLookAgain);
+    }
+}
+
+std::error_code write_directly(const std::filesystem::path& path, std::string_view text,
+                               std::chrono::milliseconds patience,
+                               const std::function<void()>& reader_missing) {
+    const int descriptor = open_special(path, patience, reader_missing);
     if (descriptor < 0) return last_error();
-    std::error_code error = write_all(descriptor, bytes_of(text));
+    std::error_code error = write_all(descriptor, bytes_of(text), patience);
     if (::close(descriptor) != 0 && !error) error = last_error();
     return error;
 }
@@ -67,26 +107,29 @@ int open_temporary(const std::string& path, std::string& name) {
 
 std::error_code check_result_target(const std::string& target) {
     if (target == "-") return {};
-    const std::filesystem::path path = resolved(target);
     std::error_code ignored;
-    if (std::filesystem::is_directory(path, ignored)) {
+    if (std::filesystem::is_directory(target, ignored)) {
         return std::make_error_code(std::errc::is_a_directory);
     }
-    if (is_special(path))
-        return ::access(path.c_str(), W_OK) == 0 ? std::error_code{} : last_error();
+    if (is_special(target))
+        return ::access(target.c_str(), W_OK) == 0 ? std::error_code{} : last_error();
+    const std::filesystem::path path = resolved(target);
     const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
     return ::access(folder.c_str(), W_OK | X_OK) == 0 ? std::error_code{} : last_error();
 }
 
 bool is_result_stream(const std::string& target) {
-    return target == "-" || is_special(resolved(target));
+    return target == "-" || is_special(target);
 }
 
-std::error_code write_result(const std::string& target, std::string_view text) {
-    if (target == "-") return write_all(STDOUT_FILENO, bytes_of(text));
-    const std::filesystem::path path = resolved(target);
-    if (is_special(path)) return write_directly(path, text);
-    return replace_file(path.string(), {bytes_of(text)});
+std::error_code write_result(const std::string& target, std::string_view text,
+                             WritePatience patience, const std::function<void()>& reader_missing) {
+    if (target == "-") return write_all(STDOUT_FILENO, bytes_of(text), patience);
+    // Before links are followed: those of /dev/fd lead to pipes, which have no path of their own.
+    if (is_special(target)) {
+        return write_directly(target, text, patience.value_or(kReaderPatience), reader_missing);
+    }
+    return replace_file(resolved(target).string(), {bytes_of(text)});
 }
 
 std::error_code replace_file(const std::string& path, const std::vector<Bytes>& pieces) {

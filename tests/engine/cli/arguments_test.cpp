@@ -86,7 +86,6 @@ TEST_CASE("what is not understood is refused with what it may have meant", "[cli
         {"send --multif=4", "did you mean --multifd-channels?"},
         {"send --hlp", "did you mean --help?"},
         {"receive --hel", "did you mean --help?"},
-        {"receive -hlp", "did you mean --help?"},
         {"receive --downtime 1s", "did you mean --downtime-limit, which receive lacks?"},
         {"demo --to tcp:a:1", "--to is an option of send, not of demo"},
     }));

@@ -1,10 +1,12 @@
 #include "engine/cli/result_file.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <thread>
 
 #include "tests/support/temporary_folder.hpp"
 
@@ -59,6 +61,42 @@ TEST_CASE("a link to a file stays a link", "[cli]") {
     CHECK_FALSE(write_result(folder / "link", "new"));
     CHECK(std::filesystem::is_symlink(folder / "link"));
     CHECK(read_text(folder / "real") == "new");
+}
+
+TEST_CASE("a link that leads nowhere stays a link too", "[cli]") {
+    const TemporaryFolder folder;
+    std::filesystem::create_symlink("real", folder / "link");
+    CHECK_FALSE(check_result_target(folder / "link"));
+    CHECK_FALSE(write_result(folder / "link", "new"));
+    CHECK(std::filesystem::is_symlink(folder / "link"));
+    CHECK(read_text(folder / "real") == "new");
+}
+
+TEST_CASE("a named pipe that nobody reads is waited for, but not for ever", "[cli]") {
+    const TemporaryFolder folder;
+    REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+    int waits = 0;
+    const auto count = [&] { ++waits; };
+    CHECK(write_result(folder / "pipe", "new", std::chrono::milliseconds(60), count) ==
+          std::errc::no_such_device_or_address);
+    CHECK(waits == 1);
+    SECTION("a reader that comes gets the whole result") {
+        std::string heard;
+        std::thread reader;
+        const auto come = [&] {
+            reader = std::thread([&] { heard = read_text(folder / "pipe"); });
+        };
+        const std::string text(300'000, 'n');
+        CHECK_FALSE(write_result(folder / "pipe", text, std::chrono::seconds(60), come));
+        reader.join();
+        CHECK(heard == text);
+    }
+    SECTION("a reader that takes nothing is given up as well") {
+        const int reader = ::open((folder / "pipe").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        CHECK(write_result(folder / "pipe", std::string(300'000, 'n'),
+                           std::chrono::milliseconds(60)) == std::errc::timed_out);
+        ::close(reader);
+    }
 }
 
 TEST_CASE("extracted files take the place of a link and follow none", "[cli]") {
