@@ -73,6 +73,16 @@ void take_report_target(CommandContext& context, const std::string& json) {
     context.signals.handle(end_before_it_began(context.console, context.target));
 }
 
+void take_samples_target(CommandContext& context, const std::string& file) {
+    if (file.empty()) return;
+    const std::error_code error = check_result_target(file);
+    if (error) {
+        throw StartFailure(Errc::output_failed,
+                           "the samples cannot be written to " + file + ": " + error.message());
+    }
+    context.samples = file;
+}
+
 int deliver_report(Console& console, const ReportTarget& target, const RunOutcome& outcome,
                    WritePatience patience) {
     if (target.json.empty()) return outcome.exit_code;

@@ -31,6 +31,7 @@ struct CommandContext {
     Console& console;
     Signals& signals;
     ReportTarget target;
+    std::string samples = {};  ///< Where they go; empty when none were asked for.
 };
 
 /// Prints "multifd: " and `text` as one line.
@@ -61,6 +62,9 @@ std::optional<std::chrono::milliseconds> leave_at_once(int signal, int count);
 /// From now on the report goes to `json` (unless empty). Throws StartFailure when nothing can be
 /// written there.
 void take_report_target(CommandContext& context, const std::string& json);
+
+/// The samples go to `file` (unless empty). Throws StartFailure when nothing can be written there.
+void take_samples_target(CommandContext& context, const std::string& file);
 
 /// Writes the report where `target` says, if anywhere. The exit code to end with: the outcome's, or
 /// that of output_failed when an otherwise good run could not be reported.

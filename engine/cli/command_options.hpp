@@ -37,6 +37,7 @@ struct CommandSettings {
     DestinationSettings destination;
     ListenerSettings listener;
     std::string json;                       ///< "-", a path, or empty for none.
+    std::string samples;                    ///< Empty for none.
     std::string address_file;               ///< Empty for none.
     LogChoice log_level = LogChoice::info;  ///< As given; log_choice() says what it comes to.
     bool quiet = false;

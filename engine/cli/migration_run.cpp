@@ -7,6 +7,7 @@
 #include "channels/wire/error.hpp"
 #include "engine/cli/progress_watch.hpp"
 #include "engine/cli/result_file.hpp"
+#include "engine/cli/sample_recorder.hpp"
 #include "engine/cli/summary.hpp"
 #include "engine/failure.hpp"
 #include "engine/processor_time.hpp"
@@ -65,6 +66,16 @@ class SignalAnswer {
 /// Whether nothing of the source can have been stopped yet.
 bool still_runs(Status status) {
     return status == Status::none || status == Status::setup || status == Status::active;
+}
+
+/// A failure costs an otherwise good run its exit code.
+int write_samples(const RunOutcome& outcome, CommandContext& context) {
+    if (outcome.samples.empty()) return 0;
+    const std::error_code error = write_result(context.samples, outcome.samples);
+    if (!error) return 0;
+    complain(context.console,
+             "the samples cannot be written to " + context.samples + ": " + error.message());
+    return static_cast<int>(exit_code_of(Errc::output_failed));
 }
 
 /// Text on standard output; a failure costs an otherwise good run its exit code.
@@ -138,7 +149,10 @@ RunOutcome run_to_its_end(const MigrationEnd& end, const RunSettings& settings,
     const ProcessorTime before = processor_time_of_process();
     {
         const ProgressWatch progress(context.console, log, end.statistics, settings.command.quiet);
+        std::optional<SampleRecorder> recorder;
+        if (!context.samples.empty()) recorder.emplace(end.statistics);
         outcome.report = end.run();
+        if (recorder) outcome.samples = recorder->stop().json();
     }
     const ProcessorTime used = used_between(before, processor_time_of_process());
     outcome.cpu_us = used.user_us + used.system_us;
@@ -150,10 +164,12 @@ RunOutcome run_to_its_end(const MigrationEnd& end, const RunSettings& settings,
 }
 
 int print_outcome(const RunOutcome& outcome, const RunSettings& settings, CommandContext& context) {
+    const int written = write_samples(outcome, context);
     if (settings.command.quiet && outcome.report.error) {
         complain(context.console, describe(*outcome.report.error));
     }
-    return print_summary(outcome, settings, context);
+    const int printed = print_summary(outcome, settings, context);
+    return written != 0 ? written : printed;
 }
 
 int run_migration(const MigrationEnd& end, const RunSettings& settings, CommandContext& context,

@@ -112,6 +112,7 @@ int serve(Listener& listener, const RunSettings& settings, CommandContext& conte
     };
     for (std::uint64_t number = 1;; ++number) {
         context.target = served_report_target(settings.command.json, number);
+        context.samples = served_file(settings.command.samples, number);
         context.signals.handle(between);
         const RunOutcome outcome = take_one(listener, settings, context, log, between, stopping);
         const bool nobody_came = ended_while_waiting(outcome.report);
@@ -137,20 +138,23 @@ bool ended_while_waiting(const Report& report) {
 }
 
 ReportTarget served_report_target(const std::string& json, std::uint64_t number) {
-    ReportTarget target{json, Role::destination, true};
-    if (json.empty() || is_result_stream(json)) return target;
-    const std::filesystem::path path(json);
+    const std::string file = served_file(json, number);
+    return {file, Role::destination, file == json};
+}
+
+std::string served_file(const std::string& file, std::uint64_t number) {
+    if (file.empty() || is_result_stream(file)) return file;
+    const std::filesystem::path path(file);
     std::filesystem::path name = path.stem();
     name += "-" + std::to_string(number);
     name += path.extension();
-    target.json = (path.parent_path() / name).string();
-    target.lines = false;
-    return target;
+    return (path.parent_path() / name).string();
 }
 
 int receive(const Arguments& arguments, CommandContext& context) {
     const RunSettings settings = settle(arguments);
     take_report_target(context, settings.command.json);
+    take_samples_target(context, settings.command.samples);
     ConsoleLog log(context.console, settings.log_choice());
     warn_if_exposed(settings.command.listener.listen, log);
     // What is wrong with them is said before anybody can connect.

@@ -9,8 +9,11 @@
 
 namespace multifd {
 
-/// Where the report of migration `number` goes: "dst.json" becomes "dst-1.json"; on standard
-/// output, a pipe or a terminal one line follows the other.
+/// "dst.json" becomes "dst-1.json"; standard output, a pipe or a terminal stays what it is.
+std::string served_file(const std::string& file, std::uint64_t number);
+
+/// Where the report of migration `number` goes: to a file of its own, or as one line after the
+/// other.
 ReportTarget served_report_target(const std::string& json, std::uint64_t number);
 
 /// Whether a destination was cancelled, or failed, before any source had come: then there was no

@@ -17,6 +17,7 @@ struct RunOutcome {
     Report report;
     std::vector<EffectiveSetting> settings;
     std::optional<std::uint64_t> cpu_us;  ///< Processor time of the process while run() ran.
+    std::string samples;                  ///< JSON by itself, when they were asked for.
     int exit_code = 0;
 };
 

@@ -8,6 +8,7 @@ namespace multifd {
 int send(const Arguments& arguments, CommandContext& context) {
     const RunSettings settings = settle(arguments);
     take_report_target(context, settings.command.json);
+    take_samples_target(context, settings.command.samples);
     ConsoleLog log(context.console, settings.log_choice());
     Source source(settings.command.source, make_devices(settings, Role::source), nullptr,
                   log.sink());

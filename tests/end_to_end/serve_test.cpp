@@ -51,7 +51,7 @@ std::optional<JsonReport> report_at(const std::string& path) {
 
 TEST_CASE("a serving destination takes one migration after the other", "[end_to_end]") {
     const TemporaryFolder reports;
-    Serving serving({"--json", reports / "dst.json"});
+    Serving serving({"--json", reports / "dst.json", "--samples", reports / "samples.json"});
     CHECK(serving.send().exit_code == 0);
     // Its own failure in the middle must not end it.
     CHECK(serving.send("memory,idstr=gpu0,size=1MiB,seed=5,fail=read:256KiB").exit_code ==
@@ -71,6 +71,12 @@ TEST_CASE("a serving destination takes one migration after the other", "[end_to_
     CHECK(failed->text("status") == "failed");
     CHECK(last->text("devices.0.final-state") == "running");
     CHECK(last->number("devices.0.bytes") == first->number("devices.0.bytes"));
+    const auto samples = JsonReport::parse(read_text(reports / "samples-4.json"));
+    REQUIRE(samples);
+    REQUIRE(samples->size("samples") > 0);
+    const std::string at_the_end =
+        "samples." + std::to_string(samples->size("samples") - 1) + ".devices.0";
+    CHECK(samples->number(at_the_end) == last->number("devices.0.bytes"));
     CHECK_FALSE(std::filesystem::exists(reports / "dst.json"));
     CHECK_FALSE(std::filesystem::exists(reports / "dst-5.json"));
 }
