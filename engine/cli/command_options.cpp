@@ -16,6 +16,7 @@ constexpr unsigned kReceive = static_cast<unsigned>(Subcommand::receive);
 constexpr unsigned kDemo = static_cast<unsigned>(Subcommand::demo);
 constexpr unsigned kStatus = static_cast<unsigned>(Subcommand::status);
 constexpr unsigned kInspect = static_cast<unsigned>(Subcommand::inspect);
+constexpr unsigned kTune = static_cast<unsigned>(Subcommand::tune);
 constexpr unsigned kEnds = kSend | kReceive;
 constexpr unsigned kRuns = kEnds | kDemo;
 
@@ -34,6 +35,33 @@ void set(Settings& settings, Text text) {
 template <auto member, auto read>
 void set_own(Settings& settings, Text text) {
     settings.*member = read(text);
+}
+
+using tuning::Workload;
+
+template <auto part, auto member, auto read>
+void set_tune(Settings& settings, Text text) {
+    (settings.tune.*part).*member = read(text);
+}
+
+template <auto member, auto read>
+void set_workload(Settings& settings, Text text) {
+    set_tune<&tuning::Choices::workload, member, read>(settings, text);
+}
+
+/// A name as a template argument.
+struct ListName {
+    template <std::size_t size>
+    constexpr ListName(const char (&text)[size]) {  // NOLINT(google-explicit-constructor)
+        std::copy_n(text, size, letters.begin());
+    }
+    std::array<char, 32> letters{};
+};
+
+/// A list of values to compare; tune reads it when it makes its matrix.
+template <ListName name>
+void set_list(Settings& settings, Text text) {
+    settings.tune.lists[name.letters.data()] = read_not_empty(text);
 }
 
 std::uint64_t number_of(std::chrono::milliseconds time) {
@@ -62,7 +90,7 @@ void set_channels(Settings& settings, Text text) {
 
 // The options of send and receive in the order of --help: where, what, how much, how long, who.
 constexpr auto kOptions = std::to_array<CommandOption>({
-    {"to", 0, "ADDRESS", kSend, "the destination: tcp:HOST:PORT or unix:PATH",
+    {"to", 0, "ADDRESS", kSend | kTune, "the destination: tcp:HOST:PORT or unix:PATH",
      set<kSource, &SourceSettings::to, read_address>,
      [](const Settings& s, Role) -> SettingValue { return s.source.to; }},
     {"listen", 0, "ADDRESS", kReceive,
@@ -115,13 +143,40 @@ constexpr auto kOptions = std::to_array<CommandOption>({
     {"verify", 0, "on|off", kRuns, "compare a digest of every device at both ends (on)",
      set_common<&CommonSettings::verify, read_on_off>,
      [](const Settings& s, Role) -> SettingValue { return s.source.verify; }},
-    {"connect-timeout", 0, "TIME", kEnds, "for all connections and hellos (10s)",
+    {"devices", 0, "N", kTune, "how many synthetic devices to move, 1 to 64 (4)",
+     set_workload<&Workload::devices, read_device_count>, nullptr},
+    {"state-size", 0, "SIZE", kTune, "of each device, 4KiB to 1TiB (256MiB)",
+     set_workload<&Workload::state_size, read_state_size>, nullptr},
+    {"memory", 0, "held|lent", kTune,
+     "devices are read and written by calls, or lend their memory (held)",
+     set_workload<&Workload::memory, read_memory>, nullptr},
+    {"compressible", 0, "PERCENT", kTune, "how much of the state is cheap to compress (0)",
+     set_workload<&Workload::compressible_percent, read_percent>, nullptr},
+    {"read-rate", 0, "RATE", kTune, "of each device at the source (without limit)",
+     set_workload<&Workload::read_rate, read_rate>, nullptr},
+    {"write-rate", 0, "RATE", kTune, "of each device at the destination (without limit)",
+     set_workload<&Workload::write_rate, read_rate>, nullptr},
+    {"channels", 0, "LIST", kTune, "values of --multifd-channels to compare (1,2,4,8)",
+     set_list<"channels">, nullptr},
+    {"packet-size", 0, "LIST", kTune, "values of --packet-size to compare (256KiB,1MiB,4MiB)",
+     set_list<"packet-size">, nullptr},
+    {"verify", 0, "LIST", kTune, "values of --verify to compare (on alone)", set_list<"verify">,
+     nullptr},
+    {"repeat", 0, "N", kTune, "counted runs of each combination, 1 to 1000 (3)",
+     set_tune<&tuning::Choices::rules, &tuning::ScheduleRules::repeat, read_repeat>, nullptr},
+    {"quick", 0, "", kTune, "drop the slower half after each round",
+     set_tune<&tuning::Choices::rules, &tuning::ScheduleRules::quick, read_on_off>, nullptr},
+    {"out", 0, "DIR", kTune, "where results.json, results.csv, best.toml and report.html go",
+     [](Settings& s, Text text) { s.tune.out = read_not_empty(text); }, nullptr},
+    {"force", 0, "", kTune, "replace the results that DIR holds",
+     [](Settings& s, Text text) { s.tune.force = read_on_off(text); }, nullptr},
+    {"connect-timeout", 0, "TIME", kEnds | kTune, "for all connections and hellos (10s)",
      set_connect_timeout,
      [](const Settings& s, Role) -> SettingValue { return number_of(s.source.connect_timeout); }},
-    {"phase-timeout", 0, "TIME", kEnds, "for any one phase (3600s)",
+    {"phase-timeout", 0, "TIME", kEnds | kTune, "for any one phase (3600s)",
      set_common<&CommonSettings::phase_timeout, read_timeout>,
      [](const Settings& s, Role) -> SettingValue { return number_of(s.source.phase_timeout); }},
-    {"stall-timeout", 0, "TIME", kEnds,
+    {"stall-timeout", 0, "TIME", kEnds | kTune,
      "for a peer that is silent, a device call, or no progress (30s)",
      set_common<&CommonSettings::stall_timeout, read_timeout>,
      [](const Settings& s, Role) -> SettingValue { return number_of(s.source.stall_timeout); }},
@@ -157,7 +212,7 @@ constexpr auto kOptions = std::to_array<CommandOption>({
     {"log-level", 0, "LEVEL", kRuns, "debug, info, warning, error or none (info)",
      set_own<&Settings::log_level, read_log_level>,
      [](const Settings& s, Role) -> SettingValue { return std::string(to_string(s.log_level)); }},
-    {"quiet", 'q', "", kRuns, "no progress, no summary, and only errors in the log",
+    {"quiet", 'q', "", kRuns | kTune, "no progress, no summary, and only errors in the log",
      set_own<&Settings::quiet, read_on_off>,
      [](const Settings& s, Role) -> SettingValue { return s.quiet; }},
     {"verbose", 'v', "", kRuns, "debug lines in the log", set_own<&Settings::verbose, read_on_off>,
@@ -178,6 +233,8 @@ constexpr auto kSubcommands = std::to_array<SubcommandEntry>({
      "say who owns the devices of past and present sessions"},
     {Subcommand::inspect, "inspect", "multifd inspect RECORDING... [options]",
      "list and check a recorded migration: a folder of conn-*.bin, or single files"},
+    {Subcommand::tune, "tune", "multifd tune --out DIR [--to ADDRESS] [options]",
+     "find the best settings by trying them, over loopback or to receive --serve elsewhere"},
 });
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "engine/cli/effective_setting.hpp"
 #include "engine/cli/option_values.hpp"
+#include "engine/cli/tune/choices.hpp"
 #include "multifd/settings.hpp"
 
 namespace multifd {
@@ -19,6 +20,7 @@ enum class Subcommand : unsigned {
     demo = 4,
     status = 8,
     inspect = 16,
+    tune = 32,
 };
 
 struct SubcommandEntry {
@@ -44,7 +46,8 @@ struct CommandSettings {
     bool verbose = false;
     bool serve = false;      ///< receive: one migration after the other.
     bool json_flag = false;  ///< status and inspect: print JSON.
-    std::string extract;     ///< inspect: a folder, or empty.
+    tuning::Choices tune;
+    std::string extract;  ///< inspect: a folder, or empty.
 };
 
 /// One option. Options with apply() are settings: they may stand in a configuration file, and the

@@ -5,14 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <filesystem>
-#include <fstream>
 #include <memory>
-#include <sstream>
 
 #include "engine/cli/child_process.hpp"
 #include "engine/cli/result_file.hpp"
 #include "engine/cli/run_settings.hpp"
+#include "engine/cli/scratch_folder.hpp"
 #include "engine/cli/subcommands.hpp"
 
 namespace multifd {
@@ -34,43 +32,10 @@ constexpr std::array kDevices{
     "memory,idstr=nvme0,size=4MiB,seed=3,config-size=64,multifd=off",
 };
 
-/// A folder that is gone afterwards, unless it is worth a look.
-class DemoFolder {
-  public:
-    DemoFolder() {
-        std::string name =
-            (std::filesystem::temp_directory_path() / "multifd-demo-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) {
-            throw std::system_error(errno, std::generic_category(), name);
-        }
-        path_ = name;
-    }
-    ~DemoFolder() {
-        std::error_code ignored;
-        if (!kept_) std::filesystem::remove_all(path_, ignored);
-    }
-    DemoFolder(const DemoFolder&) = delete;
-    DemoFolder& operator=(const DemoFolder&) = delete;
-
-    [[nodiscard]] std::string file(std::string_view name) const { return (path_ / name).string(); }
-    [[nodiscard]] std::string text(std::string_view name) const {
-        std::ifstream stream(path_ / name);
-        std::ostringstream text;
-        text << stream.rdbuf();
-        return text.str();
-    }
-    void keep() noexcept { kept_ = true; }
-    [[nodiscard]] std::string path() const { return path_.string(); }
-
-  private:
-    std::filesystem::path path_;
-    bool kept_ = false;
-};
-
 /// The two ends, and what a signal does to them.
 class DemoRun {
   public:
-    DemoRun(const DemoFolder& folder, const CommandSettings& settings)
+    DemoRun(const ScratchFolder& folder, const CommandSettings& settings)
         : folder_(folder), settings_(settings) {}
 
     /// Starts the destination and, once that listens, the source.
@@ -167,7 +132,7 @@ class DemoRun {
         return std::nullopt;
     }
 
-    const DemoFolder& folder_;
+    const ScratchFolder& folder_;
     const CommandSettings& settings_;
     std::unique_ptr<ChildProcess> destination_;
     std::unique_ptr<ChildProcess> source_;
@@ -184,7 +149,7 @@ std::string opening(const CommandSettings& settings) {
     return text;
 }
 
-std::string closing(const DemoRun& run, bool verified, const DemoFolder& folder) {
+std::string closing(const DemoRun& run, bool verified, const ScratchFolder& folder) {
     if (run.source_code() == 0 && run.destination_code() == 0) {
         return std::string("demo: passed: the destination runs every device") +
                (verified ? ", and the digests of both ends agree\n" : "\n");
@@ -212,7 +177,7 @@ int demo(const Arguments& arguments, CommandContext& context) {
     if (channels->origin == SettingOrigin::default_value) {
         settings.command.source.multifd_channels = kChannels;
     }
-    DemoFolder folder;
+    ScratchFolder folder("multifd-demo");
     DemoRun run(folder, settings.command);
     print(opening(settings.command));
     run.start(context.signals);

@@ -24,6 +24,8 @@ int run(const Arguments& arguments, CommandContext& context) {
             return status(arguments, context);
         case Subcommand::inspect:
             return inspect(arguments, context);
+        case Subcommand::tune:
+            return tune(arguments, context);
     }
     return static_cast<int>(ExitCode::internal);
 }

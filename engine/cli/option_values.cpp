@@ -18,6 +18,7 @@ constexpr std::size_t kUuidBytes = 16;
 constexpr std::array<std::string_view, 2> kOnOff{"on", "off"};
 constexpr std::array<std::string_view, 2> kPeers{"multifd", "qemu"};
 constexpr std::array<std::string_view, 2> kUnknownOwner{"hold", "exit"};
+constexpr std::array<std::string_view, 2> kMemories{"held", "lent"};
 constexpr std::array<std::string_view, 5> kLogLevels{"debug", "info", "warning", "error", "none"};
 
 /// The position of `text` in `words`.
@@ -124,6 +125,41 @@ OnUnknownOwner read_on_unknown_owner(std::string_view text) {
 
 LogChoice read_log_level(std::string_view text) {
     return static_cast<LogChoice>(read_word(text, kLogLevels));
+}
+
+std::uint32_t read_device_count(std::string_view text) {
+    const auto count = parse_count(text);
+    if (!count || *count < 1 || *count > tuning::kWorkloadDevicesMax) {
+        throw UsageError("is no number of devices: 1 to 64");
+    }
+    return static_cast<std::uint32_t>(*count);
+}
+
+std::uint64_t read_state_size(std::string_view text) {
+    constexpr std::uint64_t kSizeMax = std::uint64_t{1} << 40U;
+    const std::uint64_t size = read_size(text);
+    if (size < limits::kPageBytes || size > kSizeMax) {
+        throw UsageError("is no size of a state: 4KiB to 1TiB");
+    }
+    return size;
+}
+
+std::uint64_t read_percent(std::string_view text) {
+    const auto percent = parse_count(text);
+    if (!percent || *percent > 100) throw UsageError("is no percentage: 0 to 100");
+    return *percent;
+}
+
+std::uint32_t read_repeat(std::string_view text) {
+    const auto count = parse_count(text);
+    if (!count || *count < 1 || *count > 1000) {
+        throw UsageError("is no number of runs: 1 to 1000");
+    }
+    return static_cast<std::uint32_t>(*count);
+}
+
+tuning::Memory read_memory(std::string_view text) {
+    return read_word(text, kMemories) == 0 ? tuning::Memory::held : tuning::Memory::lent;
 }
 
 std::array<std::byte, 16> read_uuid(std::string_view text) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/cli/tune/workload.hpp"
 #include "multifd/settings.hpp"
 
 namespace multifd {
@@ -31,6 +32,13 @@ std::chrono::milliseconds read_timeout(std::string_view text);  ///< At least 1 
 Peer read_peer(std::string_view text);
 OnUnknownOwner read_on_unknown_owner(std::string_view text);
 LogChoice read_log_level(std::string_view text);
+
+// For tune.
+std::uint32_t read_device_count(std::string_view text);  ///< 1 to 64.
+std::uint64_t read_state_size(std::string_view text);    ///< 4 KiB to 1 TiB.
+std::uint64_t read_percent(std::string_view text);
+std::uint32_t read_repeat(std::string_view text);  ///< 1 to 1000.
+tuning::Memory read_memory(std::string_view text);
 
 /// 32 hexadecimal digits, with or without the four dashes.
 std::array<std::byte, 16> read_uuid(std::string_view text);

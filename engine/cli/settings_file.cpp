@@ -98,13 +98,37 @@ std::vector<std::pair<std::string_view, const toml::node*>> in_file_order(
     return nodes;
 }
 
+std::optional<Subcommand> end_named(std::string_view key) {
+    for (const Subcommand end : {Subcommand::send, Subcommand::receive}) {
+        if (key == to_string(end)) return end;
+    }
+    return std::nullopt;
+}
+
+/// [send] and [receive]: options of that end, which the other one checks by name and leaves.
+void read_section(const std::string& path, Subcommand end, Subcommand subcommand,
+                  const toml::node& node, SettingsFile& file) {
+    const toml::table* table = node.as_table();
+    if (table == nullptr) {
+        const std::string name(to_string(end));
+        throw UsageError(place(path, node.source()) + ": " + name + " is not a table: write [" +
+                         name + "]");
+    }
+    for (const auto& [key, value] : in_file_order(*table)) {
+        ConfiguredOption option = read_option(path, end, key, *value);
+        if (end == subcommand) file.options.push_back(std::move(option));
+    }
+}
+
 }  // namespace
 
 SettingsFile read_settings_file(const std::string& path, Subcommand subcommand) {
     const toml::table table = parse(path);
     SettingsFile file;
     for (const auto& [key, value] : in_file_order(table)) {
-        if (key == "device") {
+        if (const auto end = end_named(key)) {
+            read_section(path, *end, subcommand, *value, file);
+        } else if (key == "device") {
             read_devices(path, *value, file);
         } else {
             file.options.push_back(read_option(path, subcommand, key, *value));

@@ -14,5 +14,6 @@ int receive(const Arguments& arguments, CommandContext& context);
 int demo(const Arguments& arguments, CommandContext& context);
 int status(const Arguments& arguments, CommandContext& context);
 int inspect(const Arguments& arguments, CommandContext& context);
+int tune(const Arguments& arguments, CommandContext& context);
 
 }  // namespace multifd

@@ -41,6 +41,9 @@ _GROUPS = [
      ["engine/cli/child_process.cpp", "engine/cli/command_options.cpp", "engine/cli/demo.cpp",
       "engine/cli/effective_setting.cpp", "engine/cli/progress_line.cpp",
       "engine/cli/settings_file.cpp", "engine/cli/text_table.cpp"]),
+    ("tests/end_to_end/tune_test.cpp",
+     "a tuning's processes and what they leave, by the command itself",
+     ["engine/cli/tune/run_maker.cpp", "engine/cli/tune/tune.cpp"]),
 ]
 
 TESTED_ELSEWHERE = {source: (test, reason) for test, reason, sources in _GROUPS

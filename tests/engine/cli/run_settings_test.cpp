@@ -216,6 +216,9 @@ TEST_CASE("a file that cannot be meant is refused with its line and the nearest 
         {"[[device]]\nidstr = \"a\"\n", "bad.toml:1: the device has no kind"},
         {"\n[[device]]\nkind = \"memory\"\nidstr = \"a\"\nsise = 1\n", "bad.toml:2: "},
         {"\n[[device]]\nkind = \"memory\"\nidstr = \"a\"\nsise = 1\n", "size"},
+        {"send = 4\n", "bad.toml:1: send is not a table: write [send]"},
+        {"[send]\nlisten = \"tcp:a:1\"\n", "bad.toml:2: listen is an option of receive"},
+        {"[receive]\nlisen = \"tcp:a:1\"\n", "did you mean listen?"},
         {"to = \"tcp:a:1\"\nto = \"tcp:a:1\"\n", "bad.toml:2: "},
     }));
     CAPTURE(wrong.content);
@@ -225,6 +228,21 @@ TEST_CASE("a file that cannot be meant is refused with its line and the nearest 
         refusal({"send", "--to", "tcp:127.0.0.1:1", "--config", folder / "bad.toml"});
     CHECK_THAT(said, Catch::Contains(wrong.said));
     CHECK(said.find('\n') == std::string::npos);
+}
+
+TEST_CASE("one file serves both ends: each takes what stands in its own table", "[cli]") {
+    const TemporaryFolder folder;
+    write_text(folder / "both.toml",
+               "multifd-channels = 5\n"
+               "[send]\npacket-size = \"64KiB\"\n"
+               "[receive]\nmax-queued-bytes = \"32MiB\"\n");
+    const RunSettings send = settle(kSend + Words{"--config", folder / "both.toml"});
+    CHECK(send.command.source.multifd_channels == 5);
+    CHECK(send.command.source.packet_size == 65536);
+    CHECK(effective(send, "packet-size").origin == SettingOrigin::config_file);
+    const RunSettings receive = settle(kReceive + Words{"--config", folder / "both.toml"});
+    CHECK(receive.command.destination.multifd_channels == 5);
+    CHECK(receive.command.destination.max_queued_bytes == 32U << 20U);
 }
 
 TEST_CASE("the example configurations are good", "[cli]") {

@@ -1,0 +1,77 @@
+#include "engine/cli/tune/circumstances.hpp"
+
+#include <sched.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <utility>
+
+namespace multifd::tuning {
+namespace {
+
+std::string utc_now() {
+    const ::time_t now = ::time(nullptr);
+    ::tm parts{};
+    std::array<char, 32> text{};
+    if (::gmtime_r(&now, &parts) == nullptr) return "";
+    const std::size_t length = ::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return {text.data(), length};
+}
+
+std::string first_line(const char* path) {
+    std::ifstream stream(path);
+    std::string line;
+    std::getline(stream, line);
+    return line;
+}
+
+std::string processor_name() {
+    std::ifstream stream("/proc/cpuinfo");
+    for (std::string line; std::getline(stream, line);) {
+        if (!line.starts_with("model name")) continue;
+        const std::size_t colon = line.find(": ");
+        return colon == std::string::npos ? "" : line.substr(colon + 2);
+    }
+    return "";
+}
+
+std::uint64_t available_memory() {
+    std::ifstream stream("/proc/meminfo");
+    for (std::string name, unit; stream >> name;) {
+        std::uint64_t kibibytes = 0;
+        if (!(stream >> kibibytes)) return 0;
+        std::getline(stream, unit);
+        if (name == "MemAvailable:") return kibibytes * 1024;
+    }
+    return 0;
+}
+
+std::uint32_t usable_cores() {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+    return static_cast<std::uint32_t>(std::max(CPU_COUNT(&cores), 1));
+}
+
+}  // namespace
+
+Circumstances circumstances_now(std::string to) {
+    Circumstances now;
+    now.started_at = utc_now();
+    utsname system{};
+    if (::uname(&system) == 0) {
+        now.host = &system.nodename[0];
+        now.kernel = &system.release[0];
+    }
+    now.processor = processor_name();
+    now.cores = usable_cores();
+    now.memory_available = available_memory();
+    now.congestion_control = first_line("/proc/sys/net/ipv4/tcp_congestion_control");
+    now.to = std::move(to);
+    return now;
+}
+
+}  // namespace multifd::tuning
