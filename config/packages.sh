@@ -9,5 +9,5 @@ packages_build=(
 # The tests check reports against their JSON Schema.
 packages_test=("${packages_build[@]}" python3-jsonschema)
 packages_lint=("${packages_build[@]}" clang-format clang-tidy)
-packages_bench=("${packages_build[@]}" libbenchmark-dev)
+packages_bench=("${packages_build[@]}" libbenchmark-dev zstd iproute2)
 packages_fuzz=("${packages_build[@]}" clang libclang-rt-14-dev)

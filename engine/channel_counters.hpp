@@ -53,8 +53,10 @@ class TimeCounter {
 struct alignas(64) ChannelCounters {
     Counter packets;
     Counter bytes;       ///< All bytes of the channel, headers included.
+    Counter raw_bytes;   ///< What its packets' data stand for, before encoding.
     TimeCounter moving;  ///< In send calls, or in receive calls for payloads.
     Counter cpu_ns;      ///< Processor time of the channel's thread; counted when that ends.
+    TimeCounter coding;  ///< Compressing or decompressing.
 };
 
 /// Processor time the calling thread has used so far.

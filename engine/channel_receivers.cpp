@@ -12,7 +12,11 @@ namespace multifd {
 ChannelReceivers::ChannelReceivers(std::vector<Connection> channels, Wiring wiring)
     : wiring_(std::move(wiring)),
       connections_(std::move(channels)),
-      counters_(connections_.size()) {
+      counters_(connections_.size()),
+      traffic_(wiring_.devices.size()) {
+    for (auto& counters : counters_) {
+        decoders_.emplace_back(wiring_.encodings, wiring_.packet_bytes, counters);
+    }
     threads_.reserve(connections_.size());
     try {
         for (std::size_t i = 0; i < connections_.size(); ++i) {
@@ -72,15 +76,15 @@ void ChannelReceivers::receive_all(ChannelId id, Head& head) {
 
 Result<ChannelReceivers::Next> ChannelReceivers::receive_packet(ChannelId id, Head& head) {
     auto& connection = connections_[id.value];
-    const auto all = std::span<std::byte, kDeviceStatePrologueBytes>(head.bytes);
-    const auto begin = connection.receive_full(all.first<kPacketPrefixBytes>());
+    const auto first = std::span(head.bytes).first<kPacketPrefixBytes>();
+    const auto begin = connection.receive_full(first);
     if (!begin) return begin.error();
     if (*begin == 0) {
         if (wiring_.qemu) return Next::ended;
         return ErrorCode(Errc::channel_closed_early);
     }
     counters_[id.value].bytes.add(kPacketPrefixBytes);
-    const auto prefix = decode_packet_prefix(all.first<kPacketPrefixBytes>());
+    const auto prefix = decode_packet_prefix(first, wiring_.encodings);
     if (!prefix) return prefix.error();
     switch (prefix->kind) {
         case PacketKind::channel_end:
@@ -91,7 +95,9 @@ Result<ChannelReceivers::Next> ChannelReceivers::receive_packet(ChannelId id, He
             if (const auto skipped = skip_ram(id, head); !skipped) return skipped.error();
             return Next::packet;
         case PacketKind::device_state:
-            if (const auto received = receive_state(id, head); !received) return received.error();
+            if (const auto received = receive_state(id, head, prefix->encoding); !received) {
+                return received.error();
+            }
             return Next::packet;
     }
     return ErrorCode(Errc::packet_flags_unknown);
@@ -115,11 +121,35 @@ Result<> ChannelReceivers::receive_exactly(ChannelId id, std::span<std::byte> ta
     return {};
 }
 
-Result<> ChannelReceivers::receive_state(ChannelId id, Head& head) {
-    const auto all = std::span<std::byte, kDeviceStatePrologueBytes>(head.bytes);
-    const auto rest = receive_exactly(id, all.subspan<kPacketPrefixBytes>());
+Result<DeviceStateHeader> ChannelReceivers::receive_header(ChannelId id, Head& head,
+                                                           PacketEncoding encoding) {
+    const auto all = std::span(head.bytes);
+    const auto rest = receive_exactly(
+        id, all.subspan(kPacketPrefixBytes, prologue_bytes(encoding) - kPacketPrefixBytes));
     if (!rest) return rest.error();
-    const auto header = decode_device_state(all, wiring_.next_packet_bytes_max);
+    if (encoding == PacketEncoding::raw) {
+        return decode_device_state(all.first<kDeviceStatePrologueBytes>(),
+                                   wiring_.next_packet_bytes_max);
+    }
+    return decode_encoded_state(all, wiring_.encodings, wiring_.next_packet_bytes_max);
+}
+
+Result<> ChannelReceivers::receive_payload(ChannelId id, const DeviceStateHeader& header,
+                                           std::span<std::byte> place) {
+    auto& counters = counters_[id.value];
+    const auto receive = [&](std::span<std::byte> target) {
+        const auto time = counters.moving.measure();
+        return receive_exactly(id, target);
+    };
+    const auto decoded = decoders_[id.value].decode(header, place, receive);
+    if (!decoded) return decoded.error();
+    counters.packets.add(1);
+    counters.raw_bytes.add(place.size());
+    return {};
+}
+
+Result<> ChannelReceivers::receive_state(ChannelId id, Head& head, PacketEncoding encoding) {
+    const auto header = receive_header(id, head, encoding);
     if (!header) return header.error();
     const auto device = wiring_.directory->find(header->idstr, header->instance_id);
     if (!device) {
@@ -133,7 +163,7 @@ Result<> ChannelReceivers::receive_state(ChannelId id, Head& head) {
     const auto claim = wiring_.inbound->admit(id,
                                               Arrival{.device = *device,
                                                       .idx = header->idx,
-                                                      .bytes = header->data_bytes,
+                                                      .bytes = header->state_bytes(),
                                                       .config = header->config},
                                               refusal);
     if (!claim) {
@@ -143,15 +173,15 @@ Result<> ChannelReceivers::receive_state(ChannelId id, Head& head) {
     }
     const auto place = place_of(*claim);
     if (!place) return place.error();
-    {
-        const auto time = counters_[id.value].moving.measure();
-        if (const auto payload = receive_exactly(id, *place); !payload) return payload.error();
+    if (const auto payload = receive_payload(id, *header, *place); !payload) {
+        return payload.error();
     }
+    traffic_[device->value].add(prologue_bytes(encoding) + header->data_bytes,
+                                encoding != PacketEncoding::raw);
     // While the bytes are in this core's cache. A config state's hash leaves out its tokens: its
     // load thread takes it.
     const bool hash = wiring_.hash && !claim->config;
     wiring_.inbound->received(*claim, hash ? hash_of(*place) : 0);
-    counters_[id.value].packets.add(1);
     wiring_.progress->fetch_add(1, std::memory_order_relaxed);
     return {};
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <span>
@@ -15,8 +16,10 @@
 #include "channels/wire/device_state_packet.hpp"
 #include "engine/channel_counters.hpp"
 #include "engine/device_directory.hpp"
+#include "engine/device_traffic.hpp"
 #include "engine/failure.hpp"
 #include "engine/inbound_packets.hpp"
+#include "engine/packet_decoder.hpp"
 
 namespace multifd {
 
@@ -35,6 +38,7 @@ class ChannelReceivers {
         std::vector<std::span<std::byte>> lent{};
         std::size_t packet_bytes = 0;  ///< Data of a full packet.
         std::size_t next_packet_bytes_max = limits::kNextPacketBytesMax;
+        PacketEncodings encodings{};  ///< Agreed.
         bool qemu = false;  ///< RAM and SYNC packets are skipped; channels end without a mark.
         bool hash = false;
         std::function<void(Failure)> fail{};
@@ -49,11 +53,13 @@ class ChannelReceivers {
     void abort() noexcept;
     void join();
     [[nodiscard]] std::span<const ChannelCounters> counters() const noexcept { return counters_; }
+    /// By DeviceId.
+    [[nodiscard]] std::span<const DeviceTraffic> traffic() const noexcept { return traffic_; }
 
   private:
     /// A packet's head, and what is known of the packet while an error is being told.
     struct Head {
-        std::array<std::byte, kDeviceStatePrologueBytes> bytes;
+        std::array<std::byte, kEncodedPrologueBytes> bytes;
         std::optional<DeviceId> device;
         std::optional<std::uint32_t> idx;
         std::string stranger;  ///< The idstr of a packet whose device this end does not have.
@@ -64,7 +70,10 @@ class ChannelReceivers {
     void receive_all(ChannelId id, Head& head);
     Result<Next> receive_packet(ChannelId id, Head& head);
     Result<Next> expect_nothing(ChannelId id);
-    Result<> receive_state(ChannelId id, Head& head);
+    Result<DeviceStateHeader> receive_header(ChannelId id, Head& head, PacketEncoding encoding);
+    Result<> receive_state(ChannelId id, Head& head, PacketEncoding encoding);
+    Result<> receive_payload(ChannelId id, const DeviceStateHeader& header,
+                             std::span<std::byte> place);
     Result<> skip_ram(ChannelId id, const Head& head);
     Result<> receive_exactly(ChannelId id, std::span<std::byte> target);
     Result<std::span<std::byte>> place_of(const Claim& claim) const;
@@ -73,6 +82,8 @@ class ChannelReceivers {
     Wiring wiring_;
     std::vector<Connection> connections_;
     std::vector<ChannelCounters> counters_;
+    std::vector<DeviceTraffic> traffic_;
+    std::deque<PacketDecoder> decoders_;  ///< One for each channel; they do not move.
     std::vector<std::thread> threads_;
 };
 

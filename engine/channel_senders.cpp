@@ -12,7 +12,9 @@ ChannelSenders::ChannelSenders(std::vector<Connection> channels, Wiring wiring)
     : wiring_(std::move(wiring)),
       connections_(std::move(channels)),
       counters_(connections_.size()),
+      traffic_(wiring_.devices.size()),
       queue_(wiring_.queue_packets) {
+    for (auto& counters : counters_) encoders_.emplace_back(wiring_.encoding, counters);
     threads_.reserve(connections_.size());
     try {
         for (std::size_t i = 0; i < connections_.size(); ++i) {
@@ -68,38 +70,53 @@ void ChannelSenders::run(ChannelId id) noexcept {
 }
 
 void ChannelSenders::send_all(ChannelId id) {
-    auto& connection = connections_[id.value];
-    auto& counters = counters_[id.value];
-    std::array<std::byte, kDeviceStatePrologueBytes> prologue;
     while (auto packet = queue_.pop()) {
-        const auto& identity = wiring_.devices[packet->device.value];
-        encode(DeviceStateHeader{.idstr = identity.idstr,
-                                 .instance_id = identity.instance_id,
-                                 .idx = packet->idx,
-                                 .config = packet->config,
-                                 .data_bytes = static_cast<std::uint32_t>(packet->data.size())},
-               prologue);
-        ErrorCode error;
-        {
-            const auto time = counters.moving.measure();
-            error = send(connection, prologue, packet->data);
-        }
-        if (error == Errc::cancelled) return;
-        if (error) {
+        if (const auto error = send_packet(id, *packet)) {
+            if (error == Errc::cancelled) return;
             wiring_.fail({.code = Errc::channel_closed_early,
                           .detail = "sending failed: " + error.message(),
-                          .device = identity,
+                          .device = wiring_.devices[packet->device.value],
                           .idx = packet->idx,
                           .channel = id});
             return;
         }
-        counters.packets.add(1);
-        counters.bytes.add(prologue.size() + packet->data.size());
         wiring_.progress->fetch_add(1, std::memory_order_relaxed);
     }
     // An end mark says that everything was sent; after an abort it would turn the peer's question
     // from "who closed this?" into "what is missing?".
     if (!aborted_) end_channel(id);
+}
+
+ErrorCode ChannelSenders::send_packet(ChannelId id, const OutboundPacket& packet) {
+    auto& counters = counters_[id.value];
+    auto& encoder = encoders_[id.value];
+    const auto& identity = wiring_.devices[packet.device.value];
+    const auto encoded = packet.config ? EncodedPacket{PacketEncoding::raw, packet.data}
+                                       : encoder.encode(packet.device, packet.data);
+    const bool raw = encoded.encoding == PacketEncoding::raw;
+    const auto raw_bytes = static_cast<std::uint32_t>(packet.data.size());
+    std::array<std::byte, kEncodedPrologueBytes> target;
+    const auto prologue =
+        encode(DeviceStateHeader{.idstr = identity.idstr,
+                                 .instance_id = identity.instance_id,
+                                 .idx = packet.idx,
+                                 .config = packet.config,
+                                 .data_bytes = static_cast<std::uint32_t>(encoded.data.size()),
+                                 .encoding = encoded.encoding,
+                                 .raw_bytes = raw ? 0 : raw_bytes},
+               std::span(target));
+    {
+        const auto time = counters.moving.measure();
+        const auto error = send(connections_[id.value], prologue, encoded.data);
+        if (error) return error;
+    }
+    const auto wire_bytes = prologue.size() + encoded.data.size();
+    if (!packet.config) encoder.sent(wire_bytes);
+    counters.packets.add(1);
+    counters.bytes.add(wire_bytes);
+    counters.raw_bytes.add(raw_bytes);
+    traffic_[packet.device.value].add(wire_bytes, !raw);
+    return {};
 }
 
 // Held to a rate, a packet leaves in pieces, so that a large one at a low rate is no burst.

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <span>
@@ -14,7 +15,9 @@
 #include "channels/transport/connection.hpp"
 #include "channels/wire/ids.hpp"
 #include "engine/channel_counters.hpp"
+#include "engine/device_traffic.hpp"
 #include "engine/failure.hpp"
+#include "engine/packet_encoder.hpp"
 #include "engine/send_pacer.hpp"
 
 namespace multifd {
@@ -41,6 +44,7 @@ class ChannelSenders {
         std::vector<DeviceIdentity> devices{};  ///< By DeviceId.
         std::size_t queue_packets = 2;
         bool end_mark = false;  ///< Agreed: a channel ends with a channel-end packet.
+        EncodingChoice encoding{};
         std::function<void(Failure)> fail{};
         std::atomic<std::uint64_t>* progress = nullptr;  ///< Counts packets sent; only ever grows.
         SendPacer* pacer = nullptr;  ///< Holds all channels to one rate; outlives the senders.
@@ -59,10 +63,13 @@ class ChannelSenders {
     /// Waits for the threads, which end after finish() or abort(), and closes the connections.
     void join();
     [[nodiscard]] std::span<const ChannelCounters> counters() const noexcept { return counters_; }
+    /// By DeviceId.
+    [[nodiscard]] std::span<const DeviceTraffic> traffic() const noexcept { return traffic_; }
 
   private:
     void run(ChannelId id) noexcept;
     void send_all(ChannelId id);
+    ErrorCode send_packet(ChannelId id, const OutboundPacket& packet);
     ErrorCode send(Connection& connection, std::span<const std::byte> header,
                    std::span<const std::byte> data);
     void end_channel(ChannelId id);
@@ -71,6 +78,8 @@ class ChannelSenders {
     std::atomic<bool> aborted_ = false;  ///< Set before the queue says so to the threads.
     std::vector<Connection> connections_;
     std::vector<ChannelCounters> counters_;
+    std::vector<DeviceTraffic> traffic_;
+    std::deque<PacketEncoder> encoders_;  ///< One for each channel; they do not move.
     BoundedQueue<OutboundPacket> queue_;
     std::vector<std::thread> threads_;
 };

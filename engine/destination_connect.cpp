@@ -79,6 +79,10 @@ Hello DestinationSession::make_hello() const {
     hello.queued_bytes_max = settings_.max_queued_bytes;
     hello.verify = common_.verify;
     hello.switchover_ack = true;
+    hello.features = {std::string(kFeatureZeroTail)};
+    const auto compression = settings_.multifd_compression;
+    if (compression != MultifdCompression::none) hello.features.emplace_back(kFeatureZstd);
+    if (compression == MultifdCompression::zstd) hello.required.emplace_back(kFeatureZstd);
     for (const auto& slot : devices_) {
         hello.devices.push_back({.identity = slot->identity,
                                  .multifd = choice_of(slot->entry.multifd),
@@ -185,6 +189,8 @@ bool DestinationSession::adopt(const Hello& source) {
     channels_ = agreement.channels;
     packet_bytes_ = agreement.packet_bytes;
     agreed_verify_ = agreement.verify;
+    encodings_ = {.zstd = agreement.has(kFeatureZstd),
+                  .zero_tail = agreement.has(kFeatureZeroTail)};
     for (const auto& device : agreement.devices) {
         auto& slot = *devices_[device.destination_index];
         slot.multifd = device.multifd;
@@ -195,9 +201,16 @@ bool DestinationSession::adopt(const Hello& source) {
     agreed_ = {{"multifd-channels", channels_},
                {"packet-size", packet_bytes_},
                {"verify", agreed_verify_ ? 1U : 0U},
-               {"switchover-ack", agreement.switchover_ack ? 1U : 0U}};
+               {"switchover-ack", agreement.switchover_ack ? 1U : 0U},
+               {"multifd-compression", 0, compression_name()}};
     log(LogLevel::info, "agreed with " + source.software + " at " + peer_);
     return true;
+}
+
+// What it asked for, unless the source compresses nothing.
+std::string_view DestinationSession::compression_name() const {
+    if (!encodings_.zstd) return "none";
+    return settings_.multifd_compression == MultifdCompression::zstd ? "zstd" : "auto";
 }
 
 bool DestinationSession::adopt_qemu(ConnectionListener& listener) {
@@ -313,6 +326,7 @@ bool DestinationSession::make_plane(std::vector<Connection> channels) {
     wiring.packet_bytes = packet_bytes_;
     wiring.next_packet_bytes_max =
         qemu_ ? settings_.packet_size_max : packet_bytes_ + limits::kStateHeaderBytes;
+    wiring.encodings = encodings_;
     wiring.qemu = qemu_;
     wiring.hash = agreed_verify_;
     wiring.fail = [this](Failure failure) { fail(std::move(failure)); };

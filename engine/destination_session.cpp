@@ -149,11 +149,7 @@ void DestinationSession::add_numbers(Statistics& statistics) const {
     }
     const std::scoped_lock lock(plane_mutex_);
     if (receivers_) {
-        std::uint32_t id = 0;
-        for (const auto& channel : receivers_->counters()) {
-            statistics.channels.push_back({id++, channel.packets.value(), channel.bytes.value(),
-                                           channel.cpu_ns.value() / 1000});
-        }
+        add_traffic(statistics, receivers_->counters(), receivers_->traffic());
     }
     if (!inbound_) return;
     statistics.queued_bytes = inbound_->queued_bytes();

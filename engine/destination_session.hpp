@@ -50,6 +50,7 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     void draw_session_id();
     bool hears_a_source();
     Hello make_hello() const;
+    std::string_view compression_name() const;
     bool handle_greeting(const Command& command, ConnectionListener& listener, bool& door_open);
     bool adopt(const Hello& source);
     bool adopt_qemu(ConnectionListener& listener);
@@ -133,6 +134,7 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     std::vector<std::uint32_t> source_order_;  ///< By index in the source's hello: our DeviceId.
     std::uint32_t channels_ = 0;
     std::size_t packet_bytes_ = 0;
+    PacketEncodings encodings_;  ///< Agreed.
     bool switchover_ack_sent_ = false;
     bool return_path_open_ = false;
     bool asked_for_hello_ = false;  ///< The source is multifd: it understands REFUSED.

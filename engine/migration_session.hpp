@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "channels/transport/interrupt.hpp"
 #include "engine/control_thread.hpp"
 #include "engine/device_slot.hpp"
+#include "engine/device_traffic.hpp"
 #include "engine/failure.hpp"
 #include "engine/migration_status.hpp"
 #include "engine/processor_time.hpp"
@@ -118,6 +120,9 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     std::string settle_host(const char* name,
                             const std::function<CallResult(Host&, std::stop_token)>& step);
     void fill_report(Report& report) const;
+    /// What the channels carried, and what of it was each device's.
+    static void add_traffic(Statistics& statistics, std::span<const ChannelCounters> channels,
+                            std::span<const DeviceTraffic> devices);
     void mark_transfer_began() noexcept;
     void mark_transfer_ended() noexcept;
     void add_part(std::string_view name, Clock::duration time);

@@ -66,6 +66,25 @@ Statistics MigrationSession::statistics() const {
     return numbers;
 }
 
+void MigrationSession::add_traffic(Statistics& statistics,
+                                   std::span<const ChannelCounters> channels,
+                                   std::span<const DeviceTraffic> devices) {
+    std::uint32_t id = 0;
+    for (const auto& channel : channels) {
+        statistics.channels.push_back({.id = id++,
+                                       .packets = channel.packets.value(),
+                                       .bytes = channel.bytes.value(),
+                                       .cpu_us = channel.cpu_ns.value() / 1000,
+                                       .raw_bytes = channel.raw_bytes.value(),
+                                       .compression_time_us = channel.coding.us()});
+    }
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+        auto& report = statistics.devices[i];
+        report.wire_bytes = devices[i].wire_bytes.load(std::memory_order_relaxed);
+        report.encoded_packets = devices[i].encoded_packets.load(std::memory_order_relaxed);
+    }
+}
+
 void MigrationSession::add_part(std::string_view name, Clock::duration time) {
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(time).count();
     downtime_parts_.push_back({name, static_cast<std::uint64_t>(std::max<std::int64_t>(us, 0))});

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "channels/codec/zstd_compressor.hpp"
 #include "channels/wire/ids.hpp"
 #include "channels/wire/limits.hpp"
 
@@ -31,6 +32,22 @@ void check_common(const CommonSettings& settings) {
     check_timeout("connect-timeout", settings.connect_timeout);
     check_timeout("phase-timeout", settings.phase_timeout);
     check_timeout("stall-timeout", settings.stall_timeout);
+}
+
+/// Towards QEMU nothing can be agreed, and its own device-state packets are never compressed.
+void check_compression_peer(Peer peer, bool wanted) {
+    if (peer != Peer::qemu || !wanted) return;
+    refuse(
+        "multifd-compression needs a multifd peer: QEMU compresses no device state; "
+        "leave it out with peer qemu");
+}
+
+void check_compression(const SourceSettings& settings) {
+    if (settings.multifd_zstd_level < 0 || settings.multifd_zstd_level > kZstdLevelMax) {
+        refuse("multifd-zstd-level is " + std::to_string(settings.multifd_zstd_level) +
+               "; it may be 0 to " + std::to_string(kZstdLevelMax));
+    }
+    check_compression_peer(settings.peer, settings.multifd_compression != MultifdCompression::none);
 }
 
 void check_devices(const std::vector<DeviceEntry>& devices) {
@@ -68,6 +85,7 @@ void check(const SourceSettings& settings, const std::vector<DeviceEntry>& devic
     check_range("multifd-channels", settings.multifd_channels, limits::kChannelsMin,
                 limits::kChannelsMax);
     check_packet_size("packet-size", settings.packet_size);
+    check_compression(settings);
     if (settings.downtime_limit.count() < 0) refuse("downtime-limit is negative");
     if (settings.machine.empty() || settings.machine.size() > limits::kMachineNameBytesMax) {
         refuse("machine must have 1 to 255 bytes");
@@ -79,6 +97,7 @@ void check(const DestinationSettings& settings, const std::vector<DeviceEntry>& 
     check_devices(devices);
     check_range("multifd-channels", settings.multifd_channels, 0, limits::kChannelsMax);
     check_packet_size("max-packet-size", settings.packet_size_max);
+    check_compression_peer(settings.peer, settings.multifd_compression == MultifdCompression::zstd);
     if (settings.max_queued_bytes < limits::kPacketDataBytesMin) {
         refuse("max-queued-bytes is " + std::to_string(settings.max_queued_bytes) +
                "; it must hold at least one packet of 4 KiB");

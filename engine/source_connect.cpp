@@ -92,6 +92,12 @@ Hello SourceSession::make_hello() const {
     hello.packet_bytes = settings_.packet_size;
     hello.verify = common_.verify;
     hello.switchover_ack = settings_.switchover_ack;
+    hello.features = {std::string(kFeatureZeroTail)};
+    if (wants_compression()) {
+        hello.features.emplace_back(kFeatureZstd);
+        const bool insists = settings_.multifd_compression == MultifdCompression::zstd;
+        if (insists) hello.required.emplace_back(kFeatureZstd);
+    }
     for (const auto& slot : devices_) {
         hello.devices.push_back({.identity = slot->identity,
                                  .multifd = choice_of(slot->entry.multifd),
@@ -99,6 +105,17 @@ Hello SourceSession::make_hello() const {
                                  .expected_bytes = slot->expected_bytes.load()});
     }
     return hello;
+}
+
+// As documented for QEMU's parameter of that name: level 0 compresses nothing.
+bool SourceSession::wants_compression() const {
+    return settings_.multifd_compression != MultifdCompression::none &&
+           settings_.multifd_zstd_level > 0;
+}
+
+std::string_view SourceSession::compression_name() const {
+    if (!encoding_.zstd) return "none";
+    return encoding_.automatic ? "auto" : "zstd";
 }
 
 bool SourceSession::await_hello() {
@@ -140,12 +157,19 @@ bool SourceSession::adopt(const Agreement& agreement) {
     packet_bytes_ = agreement.packet_bytes;
     switchover_ack_ = agreement.switchover_ack;
     agreed_verify_ = agreement.verify;
+    encoding_ = {.zero_tail = agreement.has(kFeatureZeroTail),
+                 .zstd = agreement.has(kFeatureZstd),
+                 .automatic = settings_.multifd_compression == MultifdCompression::automatic,
+                 .zstd_level = settings_.multifd_zstd_level,
+                 .packet_bytes = packet_bytes_,
+                 .devices = devices_.size()};
     for (const auto& device : agreement.devices)
         devices_[device.source_index]->multifd = device.multifd;
     agreed_ = {{"multifd-channels", agreement.channels},
                {"packet-size", packet_bytes_},
                {"verify", agreed_verify_ ? 1U : 0U},
-               {"switchover-ack", switchover_ack_ ? 1U : 0U}};
+               {"switchover-ack", switchover_ack_ ? 1U : 0U},
+               {"multifd-compression", 0, compression_name()}};
     if (!begin_record()) return false;
     log(LogLevel::info, "agreed with " + mail.hello->software + " at " + peer_);
     // A refusal before the channels open says what the destination could not do.
@@ -267,6 +291,7 @@ bool SourceSession::open_channels() {
     wiring.devices = std::move(identities);
     wiring.queue_packets = count;
     wiring.end_mark = !qemu_;
+    wiring.encoding = encoding_;
     wiring.fail = [this](Failure failure) { fail(std::move(failure)); };
     wiring.progress = &progress_;
     wiring.pacer = &switchover_pacer_;

@@ -172,11 +172,7 @@ void SourceSession::add_numbers(Statistics& statistics) const {
     }
     const std::scoped_lock lock(plane_mutex_);
     if (senders_) {
-        std::uint32_t id = 0;
-        for (const auto& channel : senders_->counters()) {
-            statistics.channels.push_back({id++, channel.packets.value(), channel.bytes.value(),
-                                           channel.cpu_ns.value() / 1000});
-        }
+        add_traffic(statistics, senders_->counters(), senders_->traffic());
     }
     if (!pool_) return;
     statistics.queued_bytes = pool_->in_use() * pool_->buffer_bytes();

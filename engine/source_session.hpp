@@ -47,6 +47,8 @@ class SourceSession final : public MigrationSession {
 
     // Connecting (source_connect.cpp).
     Hello make_hello() const;
+    bool wants_compression() const;
+    std::string_view compression_name() const;
     bool await_hello();
     bool send_hello();
     bool adopt(const Agreement& agreement);
@@ -133,6 +135,7 @@ class SourceSession final : public MigrationSession {
     std::vector<Outgoing> outgoing_;
     Hello hello_;
     std::uint64_t packet_bytes_ = 0;
+    EncodingChoice encoding_;
     bool switchover_ack_ = false;
     bool hello_sent_ = false;
     bool host_paused_ = false;

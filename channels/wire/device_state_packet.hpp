@@ -14,50 +14,88 @@ namespace multifd {
 
 //    0  u32   magic             kMultifdMagic
 //    4  u32   version           1
-//    8  u32   flags             kPacketDeviceState alone
+//    8  u32   flags             kPacketDeviceState, alone or with one encoding
 //   12  [256] idstr             NUL-terminated, NUL-padded
 //  268  u32   instance_id
-//  272  u32   next_packet_size  bytes that follow: 12 + data
+//  272  u32   next_packet_size  bytes that follow offset 276
 //  276  u32   version           0
 //  280  u32   idx
 //  284  u32   packet flags      bit 0: CONFIG_STATE
-//  288  data
+//  288  data; or, of an encoded packet (ours, when agreed):
+//  288  u32   raw_size          bytes of state that the data stands for
+//  292  data
 inline constexpr std::size_t kPacketPrefixBytes = 12;
 inline constexpr std::size_t kDeviceStatePrologueBytes = 288;
+inline constexpr std::size_t kEncodedPrologueBytes = kDeviceStatePrologueBytes + 4;
 inline constexpr std::size_t kDeviceStateHeaderBytes =
     kDeviceStatePrologueBytes - limits::kStateHeaderBytes;
 
 inline constexpr std::uint32_t kPacketSync = 0x01;
 inline constexpr std::uint32_t kPacketCompressionMask = 0x3e;
+inline constexpr std::uint32_t kPacketZstd = 0x04;  ///< In the compression field.
 inline constexpr std::uint32_t kPacketDeviceState = 0x40;
+/// Ours, with kPacketDeviceState: the data is followed by zeros that are not sent.
+inline constexpr std::uint32_t kPacketZeroTail = 0x40000000;
 /// Ours, between multifd ends only: nothing follows on this channel. A packet of 12 bytes.
 inline constexpr std::uint32_t kPacketChannelEnd = 0x80000000;
 
 enum class PacketKind { device_state, ram, channel_end };  ///< SYNC has the layout of `ram`.
 
+/// How a state buffer's bytes stand in its packet. QEMU's are `raw`; so is every config state.
+enum class PacketEncoding : std::uint8_t {
+    raw,
+    zstd,       ///< One zstd frame.
+    zero_tail,  ///< The first bytes; all that follow are zero. Without any data: a zero packet.
+};
+
+/// The encodings that were agreed, besides raw.
+struct PacketEncodings {
+    bool zstd = false;
+    bool zero_tail = false;
+};
+inline constexpr PacketEncodings kEveryEncoding{.zstd = true, .zero_tail = true};
+
 struct PacketPrefix {
     PacketKind kind = PacketKind::ram;
     std::uint32_t flags = 0;
+    PacketEncoding encoding = PacketEncoding::raw;  ///< Of device state.
 };
 
+/// What stands before a device-state packet's data.
+[[nodiscard]] constexpr std::size_t prologue_bytes(PacketEncoding encoding) noexcept {
+    return encoding == PacketEncoding::raw ? kDeviceStatePrologueBytes : kEncodedPrologueBytes;
+}
+
 /// Errors:    packet_magic_wrong, packet_version_wrong, packet_flags_unknown,
-///            packet_compression_unsupported (a compressed device-state packet).
-Result<PacketPrefix> decode_packet_prefix(
-    std::span<const std::byte, kPacketPrefixBytes> source) noexcept;
+///            packet_compression_unsupported (a compressed device-state packet that is not
+///            agreed; any other encoding that is not is packet_flags_unknown).
+Result<PacketPrefix> decode_packet_prefix(std::span<const std::byte, kPacketPrefixBytes> source,
+                                          PacketEncodings agreed = {}) noexcept;
 
 struct DeviceStateHeader {
     std::string_view idstr;  ///< 1 to 255 bytes; after decoding a view of the source.
     std::uint32_t instance_id = 0;
     std::uint32_t idx = 0;
     bool config = false;
-    std::uint32_t data_bytes = 0;  ///< What follows the 288 bytes.
+    std::uint32_t data_bytes = 0;  ///< What follows the prologue.
+    PacketEncoding encoding = PacketEncoding::raw;
+    std::uint32_t raw_bytes = 0;  ///< Of an encoded packet; 0 of a raw one.
 
+    /// Bytes of state that the packet stands for.
+    [[nodiscard]] std::uint32_t state_bytes() const noexcept {
+        return encoding == PacketEncoding::raw ? data_bytes : raw_bytes;
+    }
     bool operator==(const DeviceStateHeader&) const = default;
 };
 
-/// Writes every byte of `target`: the bytes QEMU writes. `header` is within the limits (asserted).
+/// Writes every byte of `target`: the bytes QEMU writes. `header` is raw and within the limits
+/// (asserted).
 void encode(const DeviceStateHeader& header,
             std::span<std::byte, kDeviceStatePrologueBytes> target);
+/// Of any encoding; returns the part of `target` that was written, prologue_bytes() long. An
+/// encoded packet is smaller than what it stands for, and no config state (asserted).
+std::span<std::byte> encode(const DeviceStateHeader& header,
+                            std::span<std::byte, kEncodedPrologueBytes> target);
 
 /// `next_packet_bytes_max` caps next_packet_size of state buffers; a config state has its own cap.
 /// Errors:    those of the prefix, packet_unexpected (another kind of packet), idstr_invalid,
@@ -65,6 +103,14 @@ void encode(const DeviceStateHeader& header,
 ///            idx_reserved, config_too_large, config_malformed (too small for its two tokens).
 Result<DeviceStateHeader> decode_device_state(
     std::span<const std::byte, kDeviceStatePrologueBytes> source,
+    std::size_t next_packet_bytes_max = limits::kNextPacketBytesMax) noexcept;
+
+/// Of an encoded packet; the bytes it stands for are within `next_packet_bytes_max` too, as if they
+/// had been sent.
+/// Errors:    those above; packet_unexpected (a raw packet); raw_size_wrong (it does not shrink, or
+///            zstd without a byte).
+Result<DeviceStateHeader> decode_encoded_state(
+    std::span<const std::byte, kEncodedPrologueBytes> source, PacketEncodings agreed,
     std::size_t next_packet_bytes_max = limits::kNextPacketBytesMax) noexcept;
 
 /// Writes every byte of `target`.

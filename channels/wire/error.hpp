@@ -63,6 +63,12 @@ enum class Errc {
     config_malformed,
     ram_packet_malformed,
     packet_unexpected,
+    raw_size_wrong,
+    zstd_corrupt,
+    zstd_too_long,
+    zstd_too_short,
+    zstd_trailing_bytes,
+    zstd_window_too_large,
 
     // Order and completeness.
     idx_duplicate = 300,
@@ -83,6 +89,7 @@ enum class Errc {
     devices_disagree,
     multifd_disagree,
     packet_size_disagree,
+    feature_missing,
 
     // Connections.
     address_invalid = 500,

@@ -78,6 +78,7 @@ std::string to_text(const Hello& hello, bool expectations) {
     object["protocol"] = hello.protocol;
     object["software"] = hello.software.substr(0, kSoftwareBytesMax);
     if (!hello.features.empty()) object["features"] = hello.features;
+    if (!hello.required.empty()) object["required"] = hello.required;
     if (hello.channels != 0) object["channels"] = hello.channels;
     if (hello.packet_bytes != 0) object["packet-bytes"] = hello.packet_bytes;
     if (hello.packet_bytes_max != 0) object["packet-bytes-max"] = hello.packet_bytes_max;
@@ -143,11 +144,11 @@ class HelloReader {
     bool ok_ = true;
 };
 
-void read_features(HelloReader& reader, Hello& hello) {
-    const json* features = reader.array("features", kFeaturesMax);
+void read_features(HelloReader& reader, const char* key, std::vector<std::string>& target) {
+    const json* features = reader.array(key, kFeaturesMax);
     if (features == nullptr) return;
     for (const json& feature : *features) {
-        reader.text(feature, kFeatureBytesMax, hello.features.emplace_back());
+        reader.text(feature, kFeatureBytesMax, target.emplace_back());
     }
 }
 
@@ -200,7 +201,7 @@ void read_devices(HelloReader& reader, Hello& hello) {
 
 Result<std::vector<std::byte>> encode(const Hello& hello) {
     MULTIFD_ASSERT(hello.devices.size() <= limits::kDevicesMax);
-    MULTIFD_ASSERT(hello.features.size() <= kFeaturesMax);
+    MULTIFD_ASSERT(std::max(hello.features.size(), hello.required.size()) <= kFeaturesMax);
     MULTIFD_ASSERT(hello.channels <= limits::kChannelsMax);
     MULTIFD_ASSERT(std::ranges::all_of(hello.devices, [](const HelloDevice& device) {
         return idstr_valid(device.identity.idstr);
@@ -233,7 +234,8 @@ Result<Hello> decode_hello(std::span<const std::byte> source) {
         reader.text(*software, limits::kHelloBytesMax, hello.software);
         hello.software.resize(std::min(hello.software.size(), kSoftwareBytesMax));
     }
-    read_features(reader, hello);
+    read_features(reader, "features", hello.features);
+    read_features(reader, "required", hello.required);
     reader.number("channels", limits::kChannelsMax, hello.channels);
     reader.packet_size("packet-bytes", hello.packet_bytes);
     reader.packet_size("packet-bytes-max", hello.packet_bytes_max);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "channels/wire/error.hpp"
@@ -14,6 +15,10 @@
 namespace multifd {
 
 inline constexpr std::uint32_t kProtocolVersion = 1;
+
+// Features.
+inline constexpr std::string_view kFeatureZstd = "zstd";           ///< PacketEncoding::zstd.
+inline constexpr std::string_view kFeatureZeroTail = "zero-tail";  ///< PacketEncoding::zero_tail.
 
 /// A device's `multifd` property. The numbers are the wire's.
 enum class MultifdChoice : std::uint8_t { automatic = 0, on = 1, off = 2 };
@@ -29,8 +34,10 @@ struct HelloDevice {
 
 struct Hello {
     std::uint32_t protocol = kProtocolVersion;
-    std::string software;                ///< "multifd 0.1.0"; for logs only.
-    std::vector<std::string> features;   ///< Optional ones; those both ends name are agreed.
+    std::string software;               ///< "multifd 0.1.0"; for logs only.
+    std::vector<std::string> features;  ///< Optional ones; those both ends name are agreed.
+    /// Of `features`: without these this end does not begin.
+    std::vector<std::string> required;
     std::uint32_t channels = 0;          ///< 0: the peer's.
     std::uint64_t packet_bytes = 0;      ///< Source: data of its packets. 0: not said.
     std::uint64_t packet_bytes_max = 0;  ///< Destination: the largest it takes. 0: not said.

@@ -100,19 +100,49 @@ std::optional<Disagreement> agree_devices(const Hello& source, const Hello& dest
     return std::nullopt;
 }
 
+bool names(const std::vector<std::string>& features, std::string_view feature) {
+    return std::ranges::find(features, feature) != features.end();
+}
+
+/// What `demanding` requires stands among the features of `other`.
+std::optional<Disagreement> require_features(const Hello& demanding, const char* who,
+                                             const Hello& other, const char* whom) {
+    for (const std::string& feature : demanding.required) {
+        if (names(other.features, feature)) continue;
+        std::string message = "the " + std::string(who) + " requires the feature " + feature +
+                              ", which the " + whom + " does not offer";
+        if (feature == kFeatureZstd) {
+            message +=
+                ": give both the same multifd-compression, or the " + std::string(who) + " auto";
+        }
+        return Disagreement{make_error_code(Errc::feature_missing), std::move(message),
+                            std::nullopt};
+    }
+    return std::nullopt;
+}
+
 }  // namespace
+
+bool Agreement::has(std::string_view feature) const {
+    return names(features, feature);
+}
 
 std::variant<Agreement, Disagreement> agree(const Hello& source, const Hello& destination) {
     Agreement agreement;
     if (auto no = agree_channels(source, destination, agreement)) return *std::move(no);
     if (auto no = agree_packet_size(source, destination, agreement)) return *std::move(no);
     if (auto no = agree_devices(source, destination, agreement)) return *std::move(no);
+    if (auto no = require_features(source, "source", destination, "destination")) {
+        return *std::move(no);
+    }
+    if (auto no = require_features(destination, "destination", source, "source")) {
+        return *std::move(no);
+    }
     agreement.verify = source.verify && destination.verify;
     agreement.switchover_ack = source.switchover_ack && destination.switchover_ack;
     std::ranges::copy_if(
-        source.features, std::back_inserter(agreement.features), [&](const std::string& feature) {
-            return std::ranges::find(destination.features, feature) != destination.features.end();
-        });
+        source.features, std::back_inserter(agreement.features),
+        [&](const std::string& feature) { return names(destination.features, feature); });
     return agreement;
 }
 

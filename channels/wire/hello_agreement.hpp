@@ -29,6 +29,7 @@ struct Agreement {
     std::vector<std::string> features;  ///< Named by both, in the source's order.
     std::vector<AgreedDevice> devices;  ///< In the source's order.
 
+    [[nodiscard]] bool has(std::string_view feature) const;
     bool operator==(const Agreement&) const = default;
 };
 
@@ -39,7 +40,8 @@ struct Disagreement {
     std::optional<DeviceIdentity> device;
 };
 
-/// Codes: channels_disagree, packet_size_disagree, devices_disagree, multifd_disagree.
+/// Codes: channels_disagree, packet_size_disagree, devices_disagree, multifd_disagree,
+/// feature_missing.
 std::variant<Agreement, Disagreement> agree(const Hello& source, const Hello& destination);
 
 }  // namespace multifd

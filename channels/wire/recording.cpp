@@ -16,6 +16,8 @@ using nlohmann::json;
 constexpr std::size_t kNestingMax = 64;
 constexpr std::size_t kVmDescriptionHeadBytes = 5;
 constexpr std::size_t kAnyPacketBytesMax = std::numeric_limits<std::uint32_t>::max();
+constexpr std::size_t kEncodedPacketBytesMax =
+    limits::kPacketDataBytesMax + limits::kStateHeaderBytes;
 constexpr std::size_t kLengthMax = std::numeric_limits<std::size_t>::max() / 2;
 
 /// The JSON of a VMDESCRIPTION that ends the recording: EOF, its type, and a length that is right.
@@ -221,14 +223,18 @@ Result<RecordedPacket> ChannelReader::read_packet(std::span<const std::byte> res
     std::size_t head_bytes = kPacketPrefixBytes;
     std::size_t payload_bytes = 0;
     if (rest.size() < head_bytes) return early;
-    const auto prefix = decode_packet_prefix(rest.first<kPacketPrefixBytes>());
+    const auto prefix = decode_packet_prefix(rest.first<kPacketPrefixBytes>(), kEveryEncoding);
     if (!prefix) return prefix.error();
     switch (prefix->kind) {
         case PacketKind::device_state: {
-            head_bytes = kDeviceStatePrologueBytes;
+            head_bytes = prologue_bytes(prefix->encoding);
             if (rest.size() < head_bytes) return early;
-            const auto header =
-                decode_device_state(rest.first<kDeviceStatePrologueBytes>(), kAnyPacketBytesMax);
+            const auto header = prefix->encoding == PacketEncoding::raw
+                                    ? decode_device_state(rest.first<kDeviceStatePrologueBytes>(),
+                                                          kAnyPacketBytesMax)
+                                    // What they stand for is unpacked into memory one day.
+                                    : decode_encoded_state(rest.first<kEncodedPrologueBytes>(),
+                                                           kEveryEncoding, kEncodedPacketBytesMax);
             if (!header) return header.error();
             payload_bytes = header->data_bytes;
             packet.header = *header;

@@ -99,7 +99,8 @@ struct RecordedPacket {
     std::size_t offset = 0;
     std::size_t bytes = 0;  ///< Header and payload.
     std::variant<DeviceStateHeader, RamPacket, ChannelEnd> header;
-    std::span<const std::byte> payload;  ///< A device-state packet's data; a RAM packet's pages.
+    /// A device-state packet's data, as encoded; a RAM packet's pages.
+    std::span<const std::byte> payload;
 };
 
 /// Reads a recorded channel packet by packet.

@@ -88,6 +88,11 @@ void set_channels(Settings& settings, Text text) {
     settings.destination.multifd_channels = settings.source.multifd_channels;
 }
 
+void set_compression(Settings& settings, Text text) {
+    settings.source.multifd_compression = read_compression(text);
+    settings.destination.multifd_compression = settings.source.multifd_compression;
+}
+
 // The options of send and receive in the order of --help: where, what, how much, how long, who.
 constexpr auto kOptions = std::to_array<CommandOption>({
     {"to", 0, "ADDRESS", kSend | kTune, "the destination: tcp:HOST:PORT or unix:PATH",
@@ -125,6 +130,18 @@ constexpr auto kOptions = std::to_array<CommandOption>({
      set<kDestination, &DestinationSettings::max_queued_bytes, read_queued_bytes>,
      [](const Settings& s, Role) -> SettingValue {
          return std::uint64_t{s.destination.max_queued_bytes};
+     }},
+    {"multifd-compression", 0, "none|zstd|auto", kEnds,
+     "of state on the channels; auto: where it pays (none; receive takes the source's)",
+     set_compression,
+     [](const Settings& s, Role role) -> SettingValue {
+         return std::string(to_string(role == Role::source ? s.source.multifd_compression
+                                                           : s.destination.multifd_compression));
+     }},
+    {"multifd-zstd-level", 0, "N", kSend, "0 compresses nothing, 1 is fastest, 20 smallest (1)",
+     set<kSource, &SourceSettings::multifd_zstd_level, read_zstd_level>,
+     [](const Settings& s, Role) -> SettingValue {
+         return static_cast<std::uint64_t>(s.source.multifd_zstd_level);
      }},
     {"downtime-limit", 0, "TIME", kSend, "pre-copy ends when the rest fits into it (300ms)",
      set<kSource, &SourceSettings::downtime_limit, read_time>,

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "channels/wire/recording.hpp"
+#include "engine/cli/state_unpacker.hpp"
 
 namespace multifd {
 namespace {
@@ -25,6 +26,18 @@ std::string_view compression_name(RamCompression compression) {
             return "qatzip";
     }
     return "none";
+}
+
+std::string_view encoding_name(PacketEncoding encoding) {
+    switch (encoding) {
+        case PacketEncoding::raw:
+            return "raw";
+        case PacketEncoding::zstd:
+            return "zstd";
+        case PacketEncoding::zero_tail:
+            return "zero-tail";
+    }
+    return "raw";
 }
 
 /// Takes the packets of one channel into the result.
@@ -50,8 +63,26 @@ class ChannelInspector {
                           {"data", std::uint64_t{packet.payload.size()}}};
         ++channel_.device_packets;
         InspectedDevice& device = state_.result.devices[identity];
-        device.packets.push_back({header.idx, header.config, packet.payload});
+        StatePacket& taken = device.packets.emplace_back(StatePacket{
+            header.idx, header.config, packet.payload, header.encoding, header.state_bytes()});
+        if (header.encoding != PacketEncoding::raw) note_encoding(identity, packet.offset, taken);
         note_order(identity, header.idx, packet.offset);
+    }
+
+    /// Unpacks it once, to know that it can be.
+    void note_encoding(const DeviceIdentity& identity, std::uint64_t offset, StatePacket& packet) {
+        record_.fields.push_back({"encoding", std::string(encoding_name(packet.encoding))});
+        record_.fields.push_back({"raw", std::uint64_t{packet.state_bytes}});
+        const auto unpacked = unpacker_.unpack(packet);
+        if (unpacked) return;
+        packet.damaged = true;
+        Finding finding;
+        finding.code = error_name(unpacked.error());
+        finding.file = file_.name;
+        finding.offset = offset;
+        finding.device = identity;
+        finding.message = "idx " + std::to_string(packet.idx) + ": " + unpacked.error().message();
+        state_.result.findings.push_back(std::move(finding));
     }
 
     void add(const RamPacket& ram, const RecordedPacket&) {
@@ -88,6 +119,7 @@ class ChannelInspector {
     InspectionState& state_;
     InspectedChannel& channel_;
     InspectedRecord record_;
+    StateUnpacker unpacker_;
     std::map<DeviceIdentity, std::uint32_t> highest_;
     std::set<DeviceIdentity> told_;  ///< One finding for each device and channel is enough.
 };

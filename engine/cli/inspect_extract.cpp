@@ -4,6 +4,7 @@
 
 #include "engine/cli/command_context.hpp"
 #include "engine/cli/result_file.hpp"
+#include "engine/cli/state_unpacker.hpp"
 
 namespace multifd {
 namespace {
@@ -23,10 +24,11 @@ class Extraction {
     void write_device(const DeviceIdentity& identity, const InspectedDevice& device) {
         const std::string name = extracted_name(identity);
         const OrderedState state = order_state(device);
-        Pieces pieces = device.main_state;
-        for (const StatePacket* packet : state.buffers) pieces.push_back(packet->data);
         const bool seen = device.ended || !device.packets.empty();
-        if (seen) write(name + (state.complete ? ".state" : ".state.incomplete"), pieces);
+        if (seen) {
+            write_state(name + (state.complete ? ".state" : ".state.incomplete"), device.main_state,
+                        state.buffers);
+        }
         if (!device.pre_copy.empty()) write(name + ".precopy", device.pre_copy);
         if (const auto config = config_of(device)) write(name + ".config", {*config});
     }
@@ -34,19 +36,39 @@ class Extraction {
     std::vector<ExtractedFile> files;
 
   private:
-    void write(const std::string& name, const Pieces& pieces) {
+    /// What came down the main channel, then the packets, each unpacked when its turn comes.
+    void write_state(const std::string& name, const Pieces& first,
+                     const std::vector<const StatePacket*>& packets) {
+        std::size_t at = 0;
+        write(name, [&]() -> std::optional<std::span<const std::byte>> {
+            if (at < first.size()) return first[at++];
+            while (at - first.size() < packets.size()) {
+                const StatePacket& packet = *packets[at++ - first.size()];
+                if (const auto state = unpacker_.unpack(packet)) return *state;
+            }
+            return std::nullopt;
+        });
+    }
+
+    void write(const std::string& name, const Pieces& pieces) { write_state(name, pieces, {}); }
+
+    void write(const std::string& name, const PieceMaker& next) {
         const std::string path = folder_ + "/" + name;
-        const std::error_code error = replace_file(path, pieces);
+        std::uint64_t bytes = 0;
+        const std::error_code error = make_file(path, [&] {
+            const auto piece = next();
+            if (piece) bytes += piece->size();
+            return piece;
+        });
         if (error) {
             throw StartFailure(Errc::output_failed,
                                path + " cannot be written: " + error.message());
         }
-        std::uint64_t bytes = 0;
-        for (const auto piece : pieces) bytes += piece.size();
         files.push_back({path, bytes});
     }
 
     const std::string folder_;
+    StateUnpacker unpacker_;
 };
 
 }  // namespace

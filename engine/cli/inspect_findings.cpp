@@ -6,6 +6,7 @@
 
 #include "channels/wire/device_state_packet.hpp"
 #include "channels/wire/hello_agreement.hpp"
+#include "engine/cli/state_unpacker.hpp"
 
 namespace multifd {
 namespace {
@@ -73,7 +74,7 @@ class DeviceJudge {
         for (std::size_t at = 1; at < sorted.size(); ++at) {
             if (sorted[at]->idx != sorted[at - 1]->idx) continue;
             if (++found > kNamedMax) continue;
-            const bool same = std::ranges::equal(sorted[at]->data, sorted[at - 1]->data);
+            const bool same = same_state(*sorted[at], *sorted[at - 1]);
             add(Severity::error, "idx_duplicate",
                 "idx " + std::to_string(sorted[at]->idx) + " came twice, with " +
                     (same ? "the same" : "different") + " data");
@@ -82,6 +83,13 @@ class DeviceJudge {
             add(Severity::error, "idx_duplicate",
                 "and " + std::to_string(found - kNamedMax) + " more idx came twice");
         }
+    }
+
+    static bool same_state(const StatePacket& one, const StatePacket& other) {
+        StateUnpacker unpacker, other_unpacker;
+        const auto state = unpacker.unpack(one);
+        const auto other_state = other_unpacker.unpack(other);
+        return state && other_state && std::ranges::equal(*state, *other_state);
     }
 
     bool has_config_packet() const {

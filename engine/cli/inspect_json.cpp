@@ -28,7 +28,7 @@ std::uint64_t sum_of(const std::vector<std::span<const std::byte>>& pieces) {
 Json device_json(const DeviceIdentity& identity, const InspectedDevice& device) {
     const OrderedState state = order_state(device);
     std::uint64_t state_bytes = sum_of(device.main_state);
-    for (const StatePacket* packet : state.buffers) state_bytes += packet->data.size();
+    for (const StatePacket* packet : state.buffers) state_bytes += packet->state_bytes;
     const auto config = config_of(device);
     return Json{{"idstr", identity.idstr},
                 {"instance-id", identity.instance_id},

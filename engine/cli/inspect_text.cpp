@@ -41,7 +41,7 @@ std::uint64_t sum_of(const std::vector<std::span<const std::byte>>& pieces) {
 
 std::uint64_t state_bytes(const InspectedDevice& device, const OrderedState& state) {
     std::uint64_t bytes = sum_of(device.main_state);
-    for (const StatePacket* packet : state.buffers) bytes += packet->data.size();
+    for (const StatePacket* packet : state.buffers) bytes += packet->state_bytes;
     return bytes;
 }
 

@@ -80,7 +80,7 @@ OrderedState order_state(const InspectedDevice& device) {
     OrderedState state;
     std::uint64_t expected = 0;
     for (const StatePacket* packet : packets) {
-        state.complete = state.complete && packet->idx == expected;
+        state.complete = state.complete && packet->idx == expected && !packet->damaged;
         expected = std::uint64_t{packet->idx} + 1;
         if (packet->config) {
             state.config = packet;

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "channels/wire/device_state_packet.hpp"
 #include "channels/wire/ids.hpp"
 
 namespace multifd {
@@ -54,7 +55,10 @@ struct Finding {
 struct StatePacket {
     std::uint32_t idx = 0;
     bool config = false;
-    std::span<const std::byte> data;  ///< A config packet's with its tokens.
+    std::span<const std::byte> data;  ///< As it stands there; a config packet's with its tokens.
+    PacketEncoding encoding = PacketEncoding::raw;
+    std::uint32_t state_bytes = 0;  ///< What the data stand for.
+    bool damaged = false;           ///< They cannot be unpacked; a finding says why.
 };
 
 struct InspectedDevice {
@@ -101,7 +105,7 @@ class RecordVisitor {
 Inspection inspect_recording(const std::vector<RecordedFile>& files, RecordVisitor& visitor);
 
 /// A device's packets by idx, each idx once, the config state left out; and whether none is missing
-/// below the highest.
+/// below the highest, or damaged.
 struct OrderedState {
     std::vector<const StatePacket*> buffers;
     const StatePacket* config = nullptr;

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <span>
 
+#include "channels/codec/zstd_compressor.hpp"
 #include "channels/transport/address.hpp"
 #include "channels/wire/limits.hpp"
 #include "engine/devices/device_options.hpp"
@@ -17,6 +18,7 @@ constexpr std::size_t kUuidBytes = 16;
 
 constexpr std::array<std::string_view, 2> kOnOff{"on", "off"};
 constexpr std::array<std::string_view, 2> kPeers{"multifd", "qemu"};
+constexpr std::array<std::string_view, 3> kCompressions{"none", "zstd", "auto"};
 constexpr std::array<std::string_view, 2> kUnknownOwner{"hold", "exit"};
 constexpr std::array<std::string_view, 2> kMemories{"held", "lent"};
 constexpr std::array<std::string_view, 5> kLogLevels{"debug", "info", "warning", "error", "none"};
@@ -117,6 +119,20 @@ std::chrono::milliseconds read_timeout(std::string_view text) {
 
 Peer read_peer(std::string_view text) {
     return read_word(text, kPeers) == 0 ? Peer::multifd : Peer::qemu;
+}
+
+MultifdCompression read_compression(std::string_view text) {
+    return static_cast<MultifdCompression>(read_word(text, kCompressions));
+}
+
+std::string_view to_string(MultifdCompression compression) noexcept {
+    return kCompressions[static_cast<std::size_t>(compression)];
+}
+
+int read_zstd_level(std::string_view text) {
+    const auto level = parse_count(text);
+    if (!level || *level > kZstdLevelMax) throw UsageError("is no zstd level: 0 to 20");
+    return static_cast<int>(*level);
 }
 
 OnUnknownOwner read_on_unknown_owner(std::string_view text) {

@@ -30,6 +30,9 @@ std::uint64_t read_rate(std::string_view text);        ///< Bytes per second; 0 
 std::chrono::milliseconds read_time(std::string_view text);     ///< Whole milliseconds.
 std::chrono::milliseconds read_timeout(std::string_view text);  ///< At least 1 ms.
 Peer read_peer(std::string_view text);
+MultifdCompression read_compression(std::string_view text);
+std::string_view to_string(MultifdCompression compression) noexcept;
+int read_zstd_level(std::string_view text);  ///< 0 to 20.
 OnUnknownOwner read_on_unknown_owner(std::string_view text);
 LogChoice read_log_level(std::string_view text);
 

@@ -44,7 +44,9 @@ Json channels_json(const std::vector<ChannelReport>& channels) {
         json.push_back(Json{{"id", channel.id},
                             {"packets", channel.packets},
                             {"bytes", channel.bytes},
-                            {"cpu-us", channel.cpu_us}});
+                            {"cpu-us", channel.cpu_us},
+                            {"raw-bytes", channel.raw_bytes},
+                            {"compression-time-us", channel.compression_time_us}});
     }
     return json;
 }
@@ -58,6 +60,8 @@ Json devices_json(const std::vector<DeviceReport>& devices) {
                             {"packets", device.packets},
                             {"bytes", device.bytes},
                             {"pre-copy-bytes", device.pre_copy_bytes},
+                            {"wire-bytes", device.wire_bytes},
+                            {"encoded-packets", device.encoded_packets},
                             {"transfer-digest", text_or_null(device.transfer_digest)},
                             {"final-state", text_or_null(device.final_state)}});
     }

@@ -133,12 +133,21 @@ std::error_code write_result(const std::string& target, std::string_view text,
 }
 
 std::error_code replace_file(const std::string& path, const std::vector<Bytes>& pieces) {
+    auto piece = pieces.begin();
+    return make_file(path, [&]() -> std::optional<Bytes> {
+        if (piece == pieces.end()) return std::nullopt;
+        return *piece++;
+    });
+}
+
+std::error_code make_file(const std::string& path, const PieceMaker& next) {
     std::string temporary;
     const int descriptor = open_temporary(path, temporary);
     if (descriptor < 0) return last_error();
     std::error_code error;
-    for (const Bytes piece : pieces) {
-        if (!error) error = write_all(descriptor, piece);
+    while (const auto piece = next()) {
+        error = write_all(descriptor, *piece);
+        if (error) break;
     }
     if (!error && ::fsync(descriptor) != 0) error = last_error();
     if (::close(descriptor) != 0 && !error) error = last_error();

@@ -42,5 +42,9 @@ std::error_code write_result(const std::string& target, std::string_view text,
 /// names, a link included: nothing is followed.
 std::error_code replace_file(const std::string& path,
                              const std::vector<std::span<const std::byte>>& pieces);
+/// The same of pieces that are made one by one: `next` gives each, valid until it is called again,
+/// and nothing at the end.
+using PieceMaker = std::function<std::optional<std::span<const std::byte>>()>;
+std::error_code make_file(const std::string& path, const PieceMaker& next);
 
 }  // namespace multifd

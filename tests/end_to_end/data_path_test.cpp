@@ -24,11 +24,13 @@ CommandSurroundings counted_in(const std::string& path) {
 }
 
 /// A completed migration of `size` of state; `lend` at both ends.
-Counted count(std::uint64_t size, const std::string& device_options) {
+Counted count(std::uint64_t size, const std::string& device_options,
+              const std::string& compression = "none") {
     const TemporaryFolder folder;
     Plan plan;
     plan.device("memory,idstr=gpu0,seed=1,size=" + std::to_string(size) + device_options);
-    plan.source_options = words("--multifd-channels 4 --packet-size 256KiB");
+    plan.source_options =
+        words("--multifd-channels 4 --packet-size 256KiB --multifd-compression " + compression);
     plan.source_surroundings = counted_in(folder / "source");
     plan.destination_surroundings = counted_in(folder / "destination");
     check_completed(migrate(plan));
@@ -59,11 +61,18 @@ bool skipped() {
 
 TEST_CASE("no end allocates for a packet", "[end_to_end]") {
     if (skipped()) return;
-    const std::string options = GENERATE("", ",lend=on");
-    CAPTURE(options);
+    struct Case {
+        const char* options;
+        const char* compression;
+    };
+    const auto one = GENERATE(values<Case>({{"", "none"},
+                                            {",lend=on", "none"},
+                                            {",compressible=90", "zstd"},
+                                            {",compressible=90", "auto"}}));
+    CAPTURE(one.options, one.compression);
     // 1024 packets, then 2048.
-    const Counted small = count(256 * kMiB, options);
-    const Counted large = count(512 * kMiB, options);
+    const Counted small = count(256 * kMiB, one.options, one.compression);
+    const Counted large = count(512 * kMiB, one.options, one.compression);
     // What else a longer run allocates for is counted in seconds (heartbeats, progress), not in
     // packets.
     constexpr std::int64_t kElse = 100;

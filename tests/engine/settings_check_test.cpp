@@ -54,6 +54,10 @@ TEST_CASE("the defaults are accepted, and so are both ends of every range", "[en
         CHECK(refusal(source, kOneDevice).empty());
         CHECK(refusal(destination, kOneDevice).empty());
     }
+    for (const int level : {0, 20}) {
+        source.multifd_zstd_level = level;
+        CHECK(refusal(source, kOneDevice).empty());
+    }
     source.downtime_limit = 0ms;
     source.machine = std::string(255, 'm');
     CHECK(refusal(source, kOneDevice).empty());
@@ -82,6 +86,18 @@ TEST_CASE("every source setting that is out of range is named", "[engine]") {
         {"packet-size", [](auto& s) { s.packet_size = 4097; }},
         {"packet-size", [](auto& s) { s.packet_size = 0; }},
         {"packet-size", [](auto& s) { s.packet_size = (16U << 20U) + 4096; }},
+        {"multifd-zstd-level", [](auto& s) { s.multifd_zstd_level = -1; }},
+        {"multifd-zstd-level", [](auto& s) { s.multifd_zstd_level = 21; }},
+        {"multifd-compression",
+         [](auto& s) {
+             s.peer = Peer::qemu;
+             s.multifd_compression = MultifdCompression::zstd;
+         }},
+        {"multifd-compression",
+         [](auto& s) {
+             s.peer = Peer::qemu;
+             s.multifd_compression = MultifdCompression::automatic;
+         }},
         {"downtime-limit", [](auto& s) { s.downtime_limit = -1ms; }},
         {"machine", [](auto& s) { s.machine = std::string(256, 'm'); }},
         {"machine", [](auto& s) { s.machine.clear(); }},
@@ -105,6 +121,11 @@ TEST_CASE("every destination setting that is out of range is named", "[engine]")
         {"max-packet-size", [](auto& s) { s.packet_size_max = 4097; }},
         {"max-packet-size", [](auto& s) { s.packet_size_max = 0; }},
         {"max-packet-size", [](auto& s) { s.packet_size_max = 17U << 20U; }},
+        {"multifd-compression",
+         [](auto& s) {
+             s.peer = Peer::qemu;
+             s.multifd_compression = MultifdCompression::zstd;
+         }},
         {"max-queued-bytes", [](auto& s) { s.max_queued_bytes = 4095; }},
         {"max-queued-bytes", [](auto& s) { s.max_queued_bytes = 0; }},
         {"max-queued-bytes",

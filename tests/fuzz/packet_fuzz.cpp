@@ -22,6 +22,17 @@ void read_prologue(std::span<const std::byte> bytes) {
     fuzz::check(std::ranges::equal(again, wire));
 }
 
+void read_encoded(std::span<const std::byte> bytes) {
+    if (bytes.size() < kEncodedPrologueBytes) return;
+    const auto wire = bytes.first<kEncodedPrologueBytes>();
+    const auto header = decode_encoded_state(wire, kEveryEncoding);
+    if (!header) return;
+    fuzz::check(header->data_bytes < header->raw_bytes && !header->config);
+    fuzz::check(header->raw_bytes <= limits::kNextPacketBytesMax);
+    std::array<std::byte, kEncodedPrologueBytes> again{};
+    fuzz::check(std::ranges::equal(encode(*header, again), wire));
+}
+
 void read_channel(std::span<const std::byte> bytes) {
     ChannelReader reader(bytes);
     if (!reader.init()) return;
@@ -42,6 +53,7 @@ void read_channel(std::span<const std::byte> bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto bytes = fuzz::bytes_of(data, size);
     read_prologue(bytes);
+    read_encoded(bytes);
     if (bytes.size() >= kRamHeaderBytes) (void)decode_ram_packet(bytes.first<kRamHeaderBytes>());
     if (const auto config = unwrap_config(bytes)) {
         fuzz::check(config->size() + 2 * limits::kConfigTokenBytes == bytes.size());

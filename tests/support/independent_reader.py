@@ -22,6 +22,7 @@ CHANNEL_MAGIC = struct.pack(">I", 0x11223344)
 INIT_BYTES = 64
 CHANNEL_END = 0x80000000
 DEVICE_STATE = 0x40
+ZERO_TAIL = 0x40000000
 
 END_OF_STATE, CONFIG_STATE, SETUP_STATE, DATA_STATE, INIT_DATA_SENT = (
     struct.pack(">Q", 0xFFFFFFFFEF100000 + number) for number in range(1, 6)
@@ -169,7 +170,7 @@ class Channel:
             return at + 12, True
         if not flags & DEVICE_STATE:
             return at + 1344 + number(self.data, at + 20, 4), False
-        assert flags == DEVICE_STATE, f"flags {flags:#x} at {at}"
+        assert flags & ~ZERO_TAIL == DEVICE_STATE, f"flags {flags:#x} at {at}"
         name = self.data[at + 12:at + 268]
         end = name.index(b"\0")
         assert not name[end:].strip(b"\0"), f"a name is not padded at {at}"
@@ -178,6 +179,8 @@ class Channel:
         version, idx, packet_flags = struct.unpack(">III", self.data[body:body + 12])
         assert version == 0 and packet_flags in (0, 1), f"device state at {at}"
         payload = self.data[body + 12:body + size]
+        if flags & ZERO_TAIL:
+            payload = payload[4:].ljust(number(payload, 0, 4), b"\0")
         if packet_flags == 1:
             assert payload[:8] == CONFIG_STATE and payload[-8:] == END_OF_STATE
             payload = payload[8:-8]

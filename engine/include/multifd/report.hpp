@@ -35,8 +35,10 @@ std::string_view to_string(Owner owner) noexcept;
 struct ChannelReport {
     std::uint32_t id = 0;
     std::uint64_t packets = 0;
-    std::uint64_t bytes = 0;   ///< All bytes on this channel, headers included.
-    std::uint64_t cpu_us = 0;  ///< Processor time of its thread here; 0 until that has ended.
+    std::uint64_t bytes = 0;      ///< All bytes on this channel, headers included.
+    std::uint64_t cpu_us = 0;     ///< Processor time of its thread here; 0 until that has ended.
+    std::uint64_t raw_bytes = 0;  ///< What its packets' data stand for, uncompressed.
+    std::uint64_t compression_time_us = 0;  ///< Compressing at the source, else decompressing.
 };
 
 struct DeviceReport {
@@ -48,7 +50,9 @@ struct DeviceReport {
     std::uint64_t pre_copy_bytes = 0;
     std::uint64_t expected_bytes = 0;  ///< The device's own estimate; 0 when it has none.
     std::string transfer_digest;       ///< 16 hexadecimal digits; empty with verify off.
-    std::string final_state;  ///< A DeviceState's name, or "unknown" when it cannot be asked.
+    std::string final_state;       ///< A DeviceState's name, or "unknown" when it cannot be asked.
+    std::uint64_t wire_bytes = 0;  ///< Of its packets on the channels, headers included.
+    std::uint64_t encoded_packets = 0;  ///< Those that travelled compressed, or without zeros.
 };
 
 /// A part of the downtime, bounded by two events of one clock.
@@ -100,6 +104,7 @@ struct Statistics {
 struct AgreedSetting {
     std::string_view name;
     std::uint64_t value = 0;
+    std::string_view text{};  ///< Of a setting that is a word; then `value` says nothing.
 };
 
 /// The end of a migration. Times are QEMU's milliseconds where QEMU has the name.

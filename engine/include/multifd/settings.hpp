@@ -32,6 +32,14 @@ enum class OnUnknownOwner {
     exit,  ///< run() returns at once; the devices stay stopped.
 };
 
+/// Whether device state on the channels is compressed. The ends agree: none at either end is none
+/// at both, and contradicts zstd at the other.
+enum class MultifdCompression {
+    none,
+    zstd,       ///< Every packet that becomes smaller.
+    automatic,  ///< "auto": when and where it makes the transfer faster. A destination takes it.
+};
+
 /// One device of a session.
 struct DeviceEntry {
     std::string idstr;  ///< 1 to 255 bytes, no NUL.
@@ -57,6 +65,8 @@ struct SourceSettings : CommonSettings {
     std::string to;                       ///< tcp:HOST:PORT or unix:PATH.
     std::uint32_t multifd_channels = 2;   ///< 1 to 255.
     std::size_t packet_size = 1U << 20U;  ///< State bytes per packet: 4 KiB to 16 MiB, whole pages.
+    MultifdCompression multifd_compression = MultifdCompression::none;  ///< QEMU's default.
+    int multifd_zstd_level = 1;  ///< 0 to 20: 0 compresses nothing, 1 is fastest, 20 smallest.
     std::chrono::milliseconds downtime_limit{300};  ///< Pre-copy ends when the rest fits into it.
     /// Bytes per second of everything sent while the devices run; 0, the default, is no limit.
     /// QEMU's meaning, but not its default of 128 MiB/s, which no pre-copy of a large device
@@ -71,6 +81,7 @@ struct SourceSettings : CommonSettings {
 struct DestinationSettings : CommonSettings {
     std::uint32_t multifd_channels =
         0;  ///< 0 takes the source's; with peer qemu the number to expect.
+    MultifdCompression multifd_compression = MultifdCompression::automatic;
     std::size_t packet_size_max = 16U << 20U;  ///< Largest packet size this end agrees to.
     std::size_t max_queued_bytes = 256U
                                    << 20U;  ///< Bound on state held in memory, plus one packet.

@@ -112,6 +112,114 @@ TEST_CASE("a prologue that breaks one rule is refused", "[wire]") {
     CHECK(outcome(decode_device_state(wire)) == broken.expected);
 }
 
+namespace {
+
+using EncodedWire = std::array<std::byte, kEncodedPrologueBytes>;
+
+DeviceStateHeader encoded_sample(PacketEncoding encoding) {
+    DeviceStateHeader header = sample();
+    header.data_bytes = 100;
+    header.encoding = encoding;
+    header.raw_bytes = 4096;
+    return header;
+}
+
+EncodedWire encoded_wire_of(const DeviceStateHeader& header) {
+    EncodedWire wire{};
+    REQUIRE(encode(header, wire).size() == prologue_bytes(header.encoding));
+    return wire;
+}
+
+}  // namespace
+
+TEST_CASE("an encoded packet's prologue is a raw one's with its flag and the raw size", "[wire]") {
+    struct Case {
+        PacketEncoding encoding;
+        const char* flags;
+    };
+    const auto one = GENERATE(values<Case>(
+        {{PacketEncoding::zstd, "00000044"}, {PacketEncoding::zero_tail, "40000040"}}));
+    const DeviceStateHeader header = encoded_sample(one.encoding);
+    const std::string hex = to_hex(encoded_wire_of(header));
+    DeviceStateHeader raw = sample();
+    raw.data_bytes = 104;
+    const std::string plain = to_hex(wire_of(raw));
+    CHECK(hex == plain.substr(0, 16) + one.flags + plain.substr(24) + "00001000");
+    CHECK(decode_encoded_state(encoded_wire_of(header), kEveryEncoding).value() == header);
+    CHECK(header.state_bytes() == 4096);
+    CHECK(sample().state_bytes() == sample().data_bytes);
+}
+
+TEST_CASE("a raw packet is encoded to QEMU's bytes by either encoder", "[wire]") {
+    EncodedWire target{};
+    const auto written = encode(sample(), target);
+    CHECK(to_hex(written) == to_hex(wire_of(sample())));
+}
+
+TEST_CASE("an encoding that was not agreed is refused in the first twelve bytes", "[wire]") {
+    const auto prefix_of = [](const EncodedWire& wire) {
+        return std::span(wire).first<kPacketPrefixBytes>();
+    };
+    const auto zstd = encoded_wire_of(encoded_sample(PacketEncoding::zstd));
+    const auto tail = encoded_wire_of(encoded_sample(PacketEncoding::zero_tail));
+    const PacketEncodings only_zstd{.zstd = true};
+    const PacketEncodings only_tail{.zero_tail = true};
+    CHECK(outcome(decode_packet_prefix(prefix_of(zstd))) == "packet_compression_unsupported");
+    CHECK(outcome(decode_packet_prefix(prefix_of(zstd), only_tail)) ==
+          "packet_compression_unsupported");
+    CHECK(outcome(decode_packet_prefix(prefix_of(tail))) == "packet_flags_unknown");
+    CHECK(outcome(decode_packet_prefix(prefix_of(tail), only_zstd)) == "packet_flags_unknown");
+    CHECK(decode_packet_prefix(prefix_of(zstd), only_zstd).value().encoding ==
+          PacketEncoding::zstd);
+    CHECK(decode_packet_prefix(prefix_of(tail), only_tail).value().encoding ==
+          PacketEncoding::zero_tail);
+    CHECK(outcome(decode_encoded_state(zstd, only_tail)) == "packet_compression_unsupported");
+}
+
+TEST_CASE("an encoded prologue that breaks one rule is refused", "[wire]") {
+    struct Case {
+        const char* name;
+        std::size_t offset;
+        std::uint32_t value;
+        const char* expected;
+    };
+    const auto broken = GENERATE(values<Case>({
+        {"both encodings", 8, 0x40000044, "packet_flags_unknown"},
+        {"raw", 8, 0x40, "packet_unexpected"},
+        {"channel end", 8, 0x80000000, "packet_unexpected"},
+        {"no room for the raw size", 272, 15, "packet_too_small"},
+        {"zstd without a byte", 272, 16, "raw_size_wrong"},
+        {"data as large as what they stand for", 272, 16 + 4096, "raw_size_wrong"},
+        {"next_packet_size huge", 272, UINT32_MAX, "raw_size_wrong"},
+        {"a config state", 284, 1, "state_flags_unknown"},
+        {"packet flags", 284, 2, "state_flags_unknown"},
+        {"raw size 0", 288, 0, "raw_size_wrong"},
+        {"raw size of the data", 288, 100, "raw_size_wrong"},
+        {"raw size over the cap", 288, 4097, "packet_too_large"},
+        {"raw size huge", 288, UINT32_MAX, "packet_too_large"},
+        {"idx", 280, UINT32_MAX, "idx_reserved"},
+    }));
+    INFO(broken.name);
+    EncodedWire wire = encoded_wire_of(encoded_sample(PacketEncoding::zstd));
+    for (std::size_t i = 0; i < 4; ++i) {
+        wire[broken.offset + i] = static_cast<std::byte>(broken.value >> (24 - 8 * i));
+    }
+    CHECK(outcome(decode_encoded_state(wire, kEveryEncoding, 4096 + 12)) == broken.expected);
+}
+
+TEST_CASE("a zero packet has no data, and encoding what does not shrink is a fault of ours",
+          "[wire]") {
+    DeviceStateHeader zeros = encoded_sample(PacketEncoding::zero_tail);
+    zeros.data_bytes = 0;
+    CHECK(decode_encoded_state(encoded_wire_of(zeros), kEveryEncoding).value() == zeros);
+    EncodedWire target{};
+    zeros.data_bytes = zeros.raw_bytes;
+    CHECK_THROWS_AS(encode(zeros, target), InternalError);
+    zeros.data_bytes = 0;
+    zeros.config = true;
+    CHECK_THROWS_AS(encode(zeros, target), InternalError);
+}
+
 TEST_CASE("an idstr without its NUL is refused", "[wire]") {
     Wire wire = wire_of(sample());
     for (std::size_t i = 12; i < 268; ++i) wire[i] = std::byte{'x'};

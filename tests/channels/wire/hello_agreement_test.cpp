@@ -145,4 +145,27 @@ TEST_CASE("verify, switchover-ack and features need both ends", "[wire]") {
     source.features = {"zstd", "crc32c", "lz4"};
     destination.features = {"lz4", "zstd", "other"};
     CHECK(agreed(source, destination).features == std::vector<std::string>{"zstd", "lz4"});
+    CHECK(agreed(source, destination).has("lz4"));
+    CHECK_FALSE(agreed(source, destination).has("crc32c"));
+}
+
+TEST_CASE("what one end requires and the other does not offer is refused, naming both", "[wire]") {
+    const bool source_requires = GENERATE(true, false);
+    const std::string feature = GENERATE("zstd", "something");
+    CAPTURE(source_requires, feature);
+    Hello source = with_device(kAuto);
+    Hello destination = with_device(kAuto);
+    Hello& demanding = source_requires ? source : destination;
+    Hello& other = source_requires ? destination : source;
+    demanding.features = {feature};
+    demanding.required = {feature};
+    const Disagreement no = disagreed(source, destination);
+    CHECK(no.code == Errc::feature_missing);
+    CHECK(no.message.find(feature) != std::string::npos);
+    CHECK(no.message.find(source_requires ? "the source requires" : "the destination requires") !=
+          std::string::npos);
+    CHECK((no.message.find("multifd-compression") != std::string::npos) == (feature == "zstd"));
+
+    other.features = {feature};
+    CHECK(agreed(source, destination).has(feature));
 }

@@ -16,6 +16,7 @@ Hello full_hello() {
     Hello hello;
     hello.software = "multifd 0.1.0";
     hello.features = {"zstd", "crc32c"};
+    hello.required = {"crc32c"};
     hello.channels = 255;
     hello.packet_bytes = limits::kPacketDataBytesMin;
     hello.packet_bytes_max = limits::kPacketDataBytesMax;
@@ -107,6 +108,8 @@ TEST_CASE("a hello that is not what it should be is malformed", "[wire]") {
         R"({"protocol":1,"devices":[],"software":1})",
         R"({"protocol":1,"devices":[],"features":"x"})",
         R"({"protocol":1,"devices":[],"features":[1]})",
+        R"({"protocol":1,"devices":[],"required":true})",
+        R"({"protocol":1,"devices":[],"required":[null]})",
         R"({"protocol":1,"devices":[],"channels":256})",
         R"({"protocol":1,"devices":[],"channels":-1})",
         R"({"protocol":1,"devices":[],"packet-bytes":1})",

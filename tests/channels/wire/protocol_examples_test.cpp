@@ -7,6 +7,7 @@
 #include "channels/wire/device_state_packet.hpp"
 #include "channels/wire/hello.hpp"
 #include "channels/wire/message_bodies.hpp"
+#include "channels/wire/recording.hpp"
 #include "channels/wire/return_path.hpp"
 #include "tests/channels/wire/wire_fixture.hpp"
 
@@ -100,6 +101,45 @@ TEST_CASE("PROTOCOL.md's channel is what is sent", "[wire][protocol]") {
     encode_channel_end(end);
     append_bytes(wire, end);
     CHECK(to_hex(example("channel")) == to_hex(wire));
+}
+
+TEST_CASE("PROTOCOL.md's encoded packets are what is sent", "[wire][protocol]") {
+    const Bytes documented = example("encoded");
+    Bytes wire;
+    std::array<std::byte, kEncodedPrologueBytes> prologue{};
+    DeviceStateHeader header{.idstr = "gpu0", .idx = 0};
+    header.encoding = PacketEncoding::zero_tail;
+    header.raw_bytes = 8192;
+    append_bytes(wire, encode(header, prologue));
+    header.idx = 1;
+    header.raw_bytes = 4096;
+    header.data_bytes = 4;
+    append_bytes(wire, encode(header, prologue));
+    append_bytes(wire, bytes_of("DATA"));
+    // The frame is the compressor's: any that holds the same bytes would do.
+    const std::size_t frame_at = wire.size() + kEncodedPrologueBytes;
+    REQUIRE(documented.size() > frame_at);
+    const auto frame = std::span(documented).subspan(frame_at);
+    header = {.idstr = "gpu0", .idx = 2};
+    header.encoding = PacketEncoding::zstd;
+    header.raw_bytes = 64;
+    header.data_bytes = static_cast<std::uint32_t>(frame.size());
+    append_bytes(wire, encode(header, prologue));
+    append_bytes(wire, frame);
+    CHECK(to_hex(documented) == to_hex(wire));
+
+    Bytes recording(kChannelInitBytes);
+    encode(ChannelInit{.session = session(), .id = 1}, kMultifdMagic,
+           std::span<std::byte, kChannelInitBytes>(recording));
+    append_bytes(recording, documented);
+    ChannelReader reader(recording);
+    REQUIRE(reader.init().has_value());
+    for (const std::uint32_t size : {8192U, 4096U, 64U}) {
+        const auto packet = reader.next();
+        REQUIRE(packet.has_value());
+        CHECK(std::get<DeviceStateHeader>((*packet)->header).state_bytes() == size);
+    }
+    CHECK_FALSE(reader.next().value());
 }
 
 TEST_CASE("PROTOCOL.md's main channel is what is sent, and a stream a receiver takes",

@@ -5,9 +5,13 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 
+#include "channels/codec/zstd_compressor.hpp"
 #include "channels/wire/hello.hpp"
+#include "engine/cli/inspect_extract.hpp"
 #include "engine/cli/recording_files.hpp"
+#include "engine/cli/state_unpacker.hpp"
 #include "tests/engine/cli/recording_fixture.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 namespace multifd {
 namespace {
@@ -93,6 +97,89 @@ TEST_CASE("a gap names what is missing, a repetition whether the data is the sam
           "4 idx missing: 0, 2 to 3, 6");
     const Bytes twice = ChannelRecording().state(0, "a").state(0, "b").config(1, "c").bytes;
     CHECK(inspect({twice}).findings.at(1).message == "idx 0 came twice, with different data");
+}
+
+namespace {
+
+Bytes frame_of(const Bytes& state) {
+    ZstdCompressor compressor(1, 4096);
+    Bytes frame(state.size() + 64);
+    frame.resize(compressor.compress(state, frame).value());
+    return frame;
+}
+
+}  // namespace
+
+TEST_CASE("encoded packets count and are extracted as the state that they stand for", "[cli]") {
+    const Bytes wordy = text_bytes(std::string(1000, 'w'));
+    ChannelRecording channel;
+    channel.encoded(0, PacketEncoding::zstd, 1000, frame_of(wordy))
+        .encoded(1, PacketEncoding::zero_tail, 4096, {})
+        .encoded(2, PacketEncoding::zero_tail, 10, text_bytes("abc"))
+        .state(3, "end")
+        .config(4, "settings");
+    const std::vector<Bytes> recording{main_channel(), return_path(), channel.bytes};
+    const Inspection inspection = inspect(recording);
+    CHECK(codes(inspection).empty());
+    const OrderedState state = order_state(inspection.devices.begin()->second);
+    CHECK(state.complete);
+    const TemporaryFolder folder;
+    const auto files = extract_devices(inspection, folder.path());
+    REQUIRE(files.size() == 2);
+    CHECK(files[0].bytes == 1000 + 4096 + 10 + 3);
+    CHECK(read_text(files[0].path) ==
+          std::string(1000, 'w') + std::string(4096, '\0') + "abc" + std::string(7, '\0') + "end");
+}
+
+TEST_CASE("a damaged frame has its finding, and its state is incomplete", "[cli]") {
+    Bytes frame = frame_of(text_bytes(std::string(1000, 'w')));
+    struct Case {
+        const char* name;
+        std::uint32_t raw_bytes;
+        const char* expected;
+    };
+    const auto one = GENERATE(values<Case>({{"too long", 999, "error zstd_too_long"},
+                                            {"too short", 1001, "error zstd_too_short"},
+                                            {"no frame", 1000, "error zstd_corrupt"}}));
+    CAPTURE(one.name);
+    if (one.raw_bytes == 1000) frame[0] = std::byte{0};
+    ChannelRecording channel;
+    channel.state(0, "abc").encoded(1, PacketEncoding::zstd, one.raw_bytes, frame).config(2, "c");
+    const std::vector<Bytes> recording{main_channel(), return_path(), channel.bytes};
+    const Inspection inspection = inspect(recording);
+    CHECK(codes(inspection) == Codes{one.expected});
+    REQUIRE_FALSE(inspection.findings.empty());
+    CHECK(inspection.findings[0].offset == kChannelInitBytes + kDeviceStatePrologueBytes + 3);
+    const TemporaryFolder folder;
+    const auto files = extract_devices(inspection, folder.path());
+    CHECK_THAT(files.at(0).path, Catch::EndsWith(".state.incomplete"));
+    CHECK(read_text(files.at(0).path) == "abc");
+}
+
+TEST_CASE("a recorded packet is unpacked to what it stands for, raw ones where they are", "[cli]") {
+    StateUnpacker unpacker;
+    const Bytes wordy = text_bytes(std::string(1000, 'w'));
+    const Bytes frame = frame_of(wordy);
+    StatePacket packet{.data = wordy, .state_bytes = 1000};
+    CHECK(unpacker.unpack(packet).value().data() == wordy.data());
+    packet = {.data = frame, .encoding = PacketEncoding::zstd, .state_bytes = 1000};
+    CHECK(std::ranges::equal(unpacker.unpack(packet).value(), wordy));
+    packet.state_bytes = 999;
+    CHECK(unpacker.unpack(packet).error() == Errc::zstd_too_long);
+    packet = {.data = wordy, .encoding = PacketEncoding::zero_tail, .state_bytes = 1002};
+    const auto tailed = unpacker.unpack(packet).value();
+    CHECK(tailed.size() == 1002);
+    CHECK(tailed.back() == std::byte{0});
+}
+
+TEST_CASE("a repeated idx is compared by state, in whatever form it came", "[cli]") {
+    const Bytes zeros(100);
+    ChannelRecording channel;
+    channel.add(kGpu, 0, false, zeros)
+        .encoded(0, PacketEncoding::zero_tail, 100, {})
+        .config(1, "c");
+    CHECK(inspect({channel.bytes}).findings.at(1).message ==
+          "idx 0 came twice, with the same data");
 }
 
 TEST_CASE("without its main channel a recording is a part, and gaps are warnings", "[cli]") {

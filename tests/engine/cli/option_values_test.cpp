@@ -37,6 +37,12 @@ TEST_CASE("values are read with their units", "[cli]") {
     CHECK(read_channels("255") == 255);
     CHECK(read_peer("qemu") == Peer::qemu);
     CHECK(read_on_unknown_owner("exit") == OnUnknownOwner::exit);
+    CHECK(read_compression("none") == MultifdCompression::none);
+    CHECK(read_compression("zstd") == MultifdCompression::zstd);
+    CHECK(read_compression("auto") == MultifdCompression::automatic);
+    CHECK(to_string(MultifdCompression::automatic) == "auto");
+    CHECK(read_zstd_level("0") == 0);
+    CHECK(read_zstd_level("20") == 20);
     CHECK(read_log_level("warning") == LogChoice::warning);
     CHECK(read_address("tcp:[::1]:4444") == "tcp:[::1]:4444");
 }
@@ -57,6 +63,11 @@ TEST_CASE("values out of their range are refused with what is allowed", "[cli]")
     CHECK_THAT(refusal(read_channels, "256"), Catch::Contains("1 to 255"));
     CHECK_THAT(refusal(read_channels, "-1"), Catch::Contains("1 to 255"));
     CHECK_THAT(refusal(read_on_off, "yes"), Catch::Contains("on or off"));
+    CHECK_THAT(refusal(read_compression, "zlib"), Catch::Contains("none, zstd or auto"));
+    CHECK_THAT(refusal(read_compression, "zst"), Catch::Contains("did you mean zstd?"));
+    CHECK_THAT(refusal(read_zstd_level, "21"), Catch::Contains("0 to 20"));
+    CHECK_THAT(refusal(read_zstd_level, "-1"), Catch::Contains("0 to 20"));
+    CHECK_THAT(refusal(read_zstd_level, "fast"), Catch::Contains("0 to 20"));
     CHECK_THAT(refusal(read_peer, "qmeu"), Catch::Contains("did you mean qemu?"));
     CHECK_THAT(refusal(read_log_level, "inof"), Catch::Contains("did you mean info?"));
     CHECK_THAT(refusal(read_address, "nowhere"), Catch::Contains("tcp:HOST:PORT"));

@@ -63,6 +63,21 @@ class ChannelRecording {
         return *this;
     }
 
+    /// A packet of zstd or with a zero tail.
+    ChannelRecording& encoded(std::uint32_t idx, PacketEncoding encoding, std::uint32_t raw_bytes,
+                              const Bytes& data) {
+        std::array<std::byte, kEncodedPrologueBytes> head{};
+        encode(DeviceStateHeader{.idstr = kGpu,
+                                 .idx = idx,
+                                 .data_bytes = static_cast<std::uint32_t>(data.size()),
+                                 .encoding = encoding,
+                                 .raw_bytes = raw_bytes},
+               std::span(head));
+        bytes.insert(bytes.end(), head.begin(), head.end());
+        bytes.insert(bytes.end(), data.begin(), data.end());
+        return *this;
+    }
+
     Bytes bytes;
 };
 

@@ -30,9 +30,10 @@ RunOutcome completed() {
     report.transferred = 3U << 20U;
     report.mbps = 941.0004;
     report.peak_queued_bytes = 5;
-    report.channels = {{0, 2, 1000, 70}, {1, 1, 500, 30}};
-    report.devices = {{"gpu0", 0, true, 3, 2U << 20U, 1U << 20U, 0, "00000000000000ff", "stop"},
-                      {"nic0", 2, false, 0, 7, 0, 0, "", "stop"}};
+    report.channels = {{0, 2, 1000, 70, 4000, 77}, {1, 1, 500, 30}};
+    report.devices = {
+        {"gpu0", 0, true, 3, 2U << 20U, 1U << 20U, 0, "00000000000000ff", "stop", 1400, 2},
+        {"nic0", 2, false, 0, 7, 0, 0, "", "stop"}};
     report.total_time_ms = 1234;
     report.setup_time_ms = 3;
     report.downtime_ms = 121;
@@ -108,6 +109,10 @@ TEST_CASE("the report of a completed run is by the schema and holds its numbers"
     CHECK(report.text("settings.verify.from") == "agreed");
     CHECK(report.text("settings.device.value.0") == "memory,idstr=gpu0");
     CHECK(report.number("channels.1.bytes") == 500);
+    CHECK(report.number("channels.0.raw-bytes") == 4000);
+    CHECK(report.number("channels.0.compression-time-us") == 77);
+    CHECK(report.number("devices.0.wire-bytes") == 1400);
+    CHECK(report.number("devices.0.encoded-packets") == 2);
     CHECK(report.number("devices.1.instance-id") == 2);
     CHECK(report.number("devices.0.pre-copy-bytes") == 1U << 20U);
     CHECK(report.text("devices.0.transfer-digest") == "00000000000000ff");

@@ -322,16 +322,24 @@ TEST_CASE("what the ends agreed on replaces what was asked, and says so", "[cli]
         {"multifd-channels", std::uint64_t{0}, SettingOrigin::default_value},
         {"verify", true, SettingOrigin::default_value},
         {"packet-size", std::uint64_t{4096}, SettingOrigin::command_line},
+        {"multifd-compression", std::string("auto"), SettingOrigin::command_line},
     };
-    apply_agreed(settings,
-                 {{"multifd-channels", 4}, {"verify", 0}, {"packet-size", 4096}, {"new", 7}});
-    REQUIRE(settings.size() == 4);
+    apply_agreed(settings, {{"multifd-channels", 4},
+                            {"verify", 0},
+                            {"packet-size", 4096},
+                            {"multifd-compression", 0, "auto"}});
+    CHECK(settings[3].origin == SettingOrigin::command_line);
+    apply_agreed(settings, {{"multifd-compression", 0, "none"}, {"new", 7}, {"word", 0, "w"}});
+    REQUIRE(settings.size() == 6);
+    CHECK(settings[3].value == SettingValue(std::string("none")));
+    CHECK(settings[3].origin == SettingOrigin::agreed);
+    CHECK(settings[5].value == SettingValue(std::string("w")));
     CHECK(settings[0].value == SettingValue(std::uint64_t{4}));
     CHECK(settings[0].origin == SettingOrigin::agreed);
     CHECK(settings[1].value == SettingValue(false));
     CHECK(settings[1].origin == SettingOrigin::agreed);
     CHECK(settings[2].origin == SettingOrigin::command_line);
-    CHECK(settings[3].value == SettingValue(std::uint64_t{7}));
+    CHECK(settings[4].value == SettingValue(std::uint64_t{7}));
 }
 
 }  // namespace multifd
