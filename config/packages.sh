@@ -10,4 +10,6 @@ packages_build=(
 packages_test=("${packages_build[@]}" python3-jsonschema)
 packages_lint=("${packages_build[@]}" clang-format clang-tidy)
 packages_bench=("${packages_build[@]}" libbenchmark-dev zstd iproute2)
+# What transfers are compared with.
+packages_compare=(iperf3 mbuffer socat qemu-system-x86)
 packages_fuzz=("${packages_build[@]}" clang libclang-rt-14-dev)
