@@ -6,8 +6,8 @@ packages_build=(
   libboost1.81-dev libtbb-dev libzstd-dev libspdlog-dev libcli11-dev nlohmann-json3-dev
   libtomlplusplus-dev libssl-dev libxxhash-dev catch2 python3
 )
-# The tests check reports against their JSON Schema.
-packages_test=("${packages_build[@]}" python3-jsonschema)
+# The tests check reports against their JSON Schema, and count instructions.
+packages_test=("${packages_build[@]}" python3-jsonschema valgrind)
 packages_lint=("${packages_build[@]}" clang-format clang-tidy)
 packages_bench=("${packages_build[@]}" libbenchmark-dev zstd iproute2)
 # What transfers are compared with.
