@@ -3,12 +3,12 @@
 // checks.
 //
 // direct: memory to socket, socket to memory (2 copies). buffered: through one buffer of a piece
-// on both sides (4 copies). Both ends are processes of their own with one thread per connection,
-// and each connection carries one part of the memory from its first byte to its last. Prints one
-// JSON object: time and processor time of the transfer alone.
+// on both sides (4 copies). Both ends are processes of their own with one thread per connection.
+// Whichever connection is free takes the next block of memory, and whichever has received one puts
+// it into the next free place, so that no connection is the last one for long. Prints one JSON
+// object: time and processor time of the transfer alone.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -16,8 +16,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -28,6 +28,7 @@
 #include <functional>
 #include <latch>
 #include <memory>
+#include <numeric>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -35,6 +36,7 @@
 #include <thread>
 #include <vector>
 
+#include "perf/raw_pipe_memory.hpp"
 #include "perf/raw_pipe_options.hpp"
 
 namespace raw_pipe {
@@ -45,6 +47,7 @@ struct EndFigures {
     std::int64_t ended_ns = 0;
     std::int64_t user_us = 0;
     std::int64_t system_us = 0;
+    std::uint64_t bytes = 0;
     std::uint64_t hash = 0;         // Of the pieces, with --hash.
     std::uint64_t memory_hash = 0;  // Of what stands in memory, with --verify.
 };
@@ -78,76 +81,27 @@ class ProcessorTime {
     rusage began_{};
 };
 
-std::span<std::byte> map_memory(const Options& options) {
-    void* const memory =
-        ::mmap(nullptr, options.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) fail("mmap");
-    if (options.huge_pages) ::madvise(memory, options.bytes, MADV_HUGEPAGE);
-    return {static_cast<std::byte*>(memory), options.bytes};
-}
-
-/// The part of `memory` that connection `index` carries: whole hashed pieces.
-std::span<std::byte> part_of(std::span<std::byte> memory, const Options& options,
-                             std::size_t index) {
-    const std::size_t pieces = memory.size() / kHashedBytes;
-    const std::size_t first = pieces * index / options.connections;
-    const std::size_t last = pieces * (index + 1) / options.connections;
-    return memory.subspan(first * kHashedBytes, (last - first) * kHashedBytes);
-}
-
-/// Runs `work(index)` once per connection, each on a thread of its own.
-void on_threads(const Options& options, const std::function<void(std::size_t)>& work) {
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 0; i < options.connections; ++i) threads.emplace_back(work, i);
-}
-
-// xorshift64*: no compressor and no checksum finds anything in it.
-void fill(std::span<std::byte> target, std::uint64_t seed) {
-    std::uint64_t state = seed * 0x9e3779b97f4a7c15U + 1;
-    for (std::size_t at = 0; at < target.size(); at += sizeof state) {
-        state ^= state >> 12U;
-        state ^= state << 25U;
-        state ^= state >> 27U;
-        const std::uint64_t word = state * 0x2545f4914f6cdd1dU;
-        std::memcpy(target.data() + at, &word, sizeof word);
-    }
-}
-
-/// Hashes a part in order, one XXH3 per kHashedBytes.
-class PartHash {
+/// XXH3 of each block, added up: in which order blocks come does not matter.
+class BlockHash {
   public:
-    explicit PartHash(bool wanted) : state_(wanted ? ::XXH3_createState() : nullptr) {
+    explicit BlockHash(bool wanted) : state_(wanted ? ::XXH3_createState() : nullptr) {}
+    void begin() {
         if (state_) ::XXH3_64bits_reset(state_.get());
     }
-
-    /// Any length; a hash is finished wherever kHashedBytes are complete.
     void add(std::span<const std::byte> bytes) {
-        if (!state_) return;
-        while (!bytes.empty()) {
-            const auto now = bytes.first(std::min(bytes.size(), kHashedBytes - hashed_));
-            ::XXH3_64bits_update(state_.get(), now.data(), now.size());
-            hashed_ += now.size();
-            bytes = bytes.subspan(now.size());
-            if (hashed_ == kHashedBytes) finish_piece();
-        }
+        if (state_) ::XXH3_64bits_update(state_.get(), bytes.data(), bytes.size());
     }
-
-    [[nodiscard]] std::uint64_t value() const { return value_; }
+    void end() {
+        if (state_) sum_ += ::XXH3_64bits_digest(state_.get());
+    }
+    [[nodiscard]] std::uint64_t sum() const { return sum_; }
 
   private:
     struct FreeState {
         void operator()(XXH3_state_t* state) const { ::XXH3_freeState(state); }
     };
-
-    void finish_piece() {
-        value_ = value_ * 0x100000001b3U + ::XXH3_64bits_digest(state_.get());
-        ::XXH3_64bits_reset(state_.get());
-        hashed_ = 0;
-    }
-
     std::unique_ptr<XXH3_state_t, FreeState> state_;
-    std::size_t hashed_ = 0;
-    std::uint64_t value_ = 0;
+    std::uint64_t sum_ = 0;
 };
 
 void send_all(int socket, std::span<const std::byte> bytes) {
@@ -159,45 +113,71 @@ void send_all(int socket, std::span<const std::byte> bytes) {
     }
 }
 
-std::size_t receive_some(int socket, std::span<std::byte> target, int flags) {
-    for (;;) {
-        const auto received = ::recv(socket, target.data(), target.size(), flags);
-        if (received > 0) return static_cast<std::size_t>(received);
+/// Fills `target`, or returns false at the end of the stream, which may not come within it.
+bool receive_all(int socket, std::span<std::byte> target) {
+    for (bool begun = false; !target.empty();) {
+        const auto received = ::recv(socket, target.data(), target.size(), MSG_WAITALL);
+        if (received < 0 && errno == EINTR) continue;
+        if (received < 0) fail("recv");
+        if (received == 0 && !begun) return false;
         if (received == 0) throw std::runtime_error("the other end is gone");
-        if (errno != EINTR) fail("recv");
+        begun = true;
+        target = target.subspan(static_cast<std::size_t>(received));
     }
+    return true;
 }
 
-/// Sends a part; returns its hash.
-std::uint64_t send_part(int socket, std::span<const std::byte> part, const Options& options) {
+/// What both ends' threads work on.
+struct Blocks {
+    std::span<std::byte> memory;
+    std::atomic<std::size_t> next = 0;  // To be sent, or the next free place.
+    std::atomic<std::uint64_t> done = 0;
+};
+
+/// Sends blocks until none is left; returns their hash.
+std::uint64_t send_blocks(int socket, Blocks& blocks, const Options& options) {
     const auto buffer = std::make_unique<std::byte[]>(options.piece_bytes);
-    PartHash hash(options.hash);
-    while (!part.empty()) {
-        auto piece = part.first(std::min(part.size(), options.piece_bytes));
-        part = part.subspan(piece.size());
-        if (options.buffered) {
-            std::memcpy(buffer.get(), piece.data(), piece.size());
-            piece = {buffer.get(), piece.size()};
+    BlockHash hash(options.hash);
+    const std::size_t count = options.bytes / kHashedBytes;
+    for (std::size_t index = blocks.next++; index < count; index = blocks.next++) {
+        const std::span<const std::byte> block = block_of(blocks.memory, index);
+        hash.begin();
+        for (std::size_t at = 0; at < block.size(); at += options.piece_bytes) {
+            auto piece = block.subspan(at, options.piece_bytes);
+            if (options.buffered) {
+                std::memcpy(buffer.get(), piece.data(), piece.size());
+                piece = {buffer.get(), piece.size()};
+            }
+            hash.add(piece);
+            send_all(socket, piece);
         }
-        hash.add(piece);
-        send_all(socket, piece);
+        hash.end();
     }
-    return hash.value();
+    ::shutdown(socket, SHUT_WR);
+    return hash.sum();
 }
 
-/// Receives a part; returns its hash.
-std::uint64_t receive_part(int socket, std::span<std::byte> part, const Options& options) {
+/// Receives blocks until the stream ends; returns their hash.
+std::uint64_t receive_blocks(int socket, Blocks& blocks, const Options& options) {
     const auto buffer = std::make_unique<std::byte[]>(options.piece_bytes);
-    PartHash hash(options.hash);
-    while (!part.empty()) {
-        const std::size_t most = std::min(part.size(), options.piece_bytes);
-        const auto target = options.buffered ? std::span(buffer.get(), most) : part.first(most);
-        const auto piece = target.first(receive_some(socket, target, MSG_WAITALL));
-        hash.add(piece);
-        if (options.buffered) std::memcpy(part.data(), piece.data(), piece.size());
-        part = part.subspan(piece.size());
+    BlockHash hash(options.hash);
+    for (;;) {
+        // At the end each connection holds one place that stays empty.
+        const auto block = block_of(blocks.memory, blocks.next++);
+        hash.begin();
+        for (std::size_t at = 0; at < block.size(); at += options.piece_bytes) {
+            const auto place = block.subspan(at, options.piece_bytes);
+            const auto target = options.buffered ? std::span(buffer.get(), place.size()) : place;
+            if (!receive_all(socket, target)) {
+                if (at == 0) return hash.sum();
+                throw std::runtime_error("the other end is gone");
+            }
+            hash.add(target);
+            if (options.buffered) std::memcpy(place.data(), target.data(), target.size());
+        }
+        hash.end();
+        ++blocks.done;
     }
-    return hash.value();
 }
 
 /// One end's threads, standing ready before the clock starts.
@@ -219,9 +199,7 @@ class Crew {
     /// Waits for the end; returns the hash of all parts.
     std::uint64_t finish() {
         threads_.clear();
-        std::uint64_t all = 0;
-        for (const auto hash : hashes_) all = all * 31 + hash;
-        return all;
+        return std::accumulate(hashes_.begin(), hashes_.end(), std::uint64_t{0});
     }
 
   private:
@@ -270,21 +248,12 @@ sockaddr_in listen_on_loopback(int listener, const Options& options) {
     return address;
 }
 
-std::uint64_t hash_of_memory(std::span<std::byte> memory, const Options& options) {
-    if (!options.verify) return 0;
-    std::vector<std::uint64_t> hashes(options.connections);
-    on_threads(options, [&](std::size_t i) {
-        const auto part = part_of(memory, options, i);
-        hashes[i] = ::XXH3_64bits(part.data(), part.size());
-    });
-    return ::XXH3_64bits(hashes.data(), hashes.size() * sizeof hashes[0]);
-}
-
 void run_destination(int listener, int control, const Options& options) {
-    const auto memory = map_memory(options);
-    on_threads(options, [&](std::size_t i) {
-        const auto part = part_of(memory, options, i);
-        std::memset(part.data(), 1, part.size());
+    Blocks blocks{.memory =
+                      map_memory(options.bytes / kHashedBytes + options.connections, options)};
+    on_blocks(blocks.memory, options, [&](std::size_t index) {
+        const auto block = block_of(blocks.memory, index);
+        std::memset(block.data(), 0, block.size());
     });
     std::vector<int> sockets(options.connections);
     for (auto& socket : sockets) {
@@ -292,9 +261,8 @@ void run_destination(int listener, int control, const Options& options) {
         if (socket < 0) fail("accept");
     }
     EndFigures figures;
-    Crew crew(sockets.size(), [&](std::size_t i) {
-        return receive_part(sockets[i], part_of(memory, options, i), options);
-    });
+    Crew crew(sockets.size(),
+              [&](std::size_t i) { return receive_blocks(sockets[i], blocks, options); });
     const ProcessorTime processor_time;
     crew.go();
     std::byte ready{};
@@ -302,7 +270,8 @@ void run_destination(int listener, int control, const Options& options) {
     figures.hash = crew.finish();
     figures.ended_ns = now_ns();
     processor_time.until_now(figures);
-    figures.memory_hash = hash_of_memory(memory, options);
+    figures.bytes = blocks.done * kHashedBytes;
+    figures.memory_hash = hash_of_memory(blocks.memory, options);
     send_all(control, std::as_bytes(std::span(&figures, 1)));
 }
 
@@ -326,29 +295,29 @@ void print_result(const Options& options, const std::string& congestion_control,
 }
 
 void run_source(sockaddr_in address, int control, const Options& options) {
-    const auto memory = map_memory(options);
-    on_threads(options, [&](std::size_t i) { fill(part_of(memory, options, i), i + 1); });
-    // One after the other, so that the destination accepts them in the same order.
+    Blocks blocks{.memory = map_memory(options.bytes / kHashedBytes, options)};
+    on_blocks(blocks.memory, options,
+              [&](std::size_t index) { fill(block_of(blocks.memory, index), index + 1); });
     std::vector<int> sockets(options.connections);
     for (auto& socket : sockets) {
         socket = open_socket(options);
         if (::connect(socket, generic(address), sizeof address) != 0) fail("connect");
     }
-    Crew crew(sockets.size(), [&](std::size_t i) {
-        return send_part(sockets[i], part_of(memory, options, i), options);
-    });
+    Crew crew(sockets.size(),
+              [&](std::size_t i) { return send_blocks(sockets[i], blocks, options); });
     std::byte ready{};
-    receive_some(control, std::span(&ready, 1), MSG_WAITALL);
+    if (!receive_all(control, std::span(&ready, 1))) throw std::runtime_error("no destination");
     EndFigures source;
     const ProcessorTime processor_time;
     const auto began_ns = now_ns();
     crew.go();
     source.hash = crew.finish();
     processor_time.until_now(source);
-    source.memory_hash = hash_of_memory(memory, options);
+    source.memory_hash = hash_of_memory(blocks.memory, options);
     EndFigures destination;
-    receive_some(control, std::as_writable_bytes(std::span(&destination, 1)), MSG_WAITALL);
-    if (source.hash != destination.hash || source.memory_hash != destination.memory_hash) {
+    const bool ended = receive_all(control, std::as_writable_bytes(std::span(&destination, 1)));
+    if (!ended || destination.bytes != options.bytes || source.hash != destination.hash ||
+        source.memory_hash != destination.memory_hash) {
         throw std::runtime_error("other bytes arrived than were sent");
     }
     const auto seconds = static_cast<double>(destination.ended_ns - began_ns) / 1e9;
