@@ -12,6 +12,7 @@ from qemu_ram import QemuRam
 from races import SEARCH_BYTES_MIN, SEARCH_PART, Contender, Race
 
 PIECES_KIB = (256, 1024)
+IPERF3_PIECE_KIB = 128  # its own default
 
 
 class Field:
@@ -39,12 +40,13 @@ class Field:
                 for count, packet, control in product(channels or options.channels,
                                                       options.packet_size, congestion_controls)]
 
-    def raw(self, variant, hashes=False, channels=None):
+    def raw(self, variant, hashes=False, channels=None, reuses=False):
         if not self.has("raw"):
             return []
         return [Contender(RawPipe(self._options.raw_pipe, variant, self._options.size, count,
-                                  piece, hashes), other_pipes.run_raw_pipe)
-                for count, piece in product(channels or self._options.channels, PIECES_KIB)]
+                                  piece, hashes, reuses), other_pipes.run_raw_pipe)
+                for count, piece in product(channels or self._options.channels,
+                                            (IPERF3_PIECE_KIB,) if reuses else PIECES_KIB)]
 
     def iperf3(self):
         shapes = ((1, 1), (1, 2), (1, 4), (2, 1), (4, 1))
@@ -91,8 +93,10 @@ def races(options, chain):
              field.multifd("lent", congestion_controls=best_controls(options)), field.qemu(), 1.5),
         Race("tools", "a file in a tmpfs, against mbuffer and socat with the same file",
              field.multifd("file"), field.file_pipes()),
-        Race("floor", "raw_pipe direct against iperf3, whose bytes stay in its cache",
+        Race("floor", "raw_pipe direct, from and to memory, against iperf3 within its cache",
              field.raw("direct"), field.iperf3(), 0.95),
+        Race("floor-in-cache", "raw_pipe direct against iperf3, both within their caches",
+             field.raw("direct", reuses=True), field.iperf3(), 0.95),
     ]
     found += [Race(f"channels-{count}", f"{count} channels against raw_pipe with as many",
                    field.multifd("lent", channels=[count]), field.raw("direct", channels=[count]),

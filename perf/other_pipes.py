@@ -21,10 +21,11 @@ class RawPipe:
     connections: int
     piece_kib: int = 1024
     hashes: bool = False
+    reuses: bool = False  # one piece for each thread, which stays in cache
     congestion_control: str = ""
 
     def name(self):
-        hashing = " hashing" if self.hashes else ""
+        hashing = (" hashing" if self.hashes else "") + (" in cache" if self.reuses else "")
         other = f" {self.congestion_control}" if self.congestion_control else ""
         return f"raw_pipe {self.variant}{hashing} {self.connections}x {self.piece_kib}KiB{other}"
 
@@ -32,7 +33,8 @@ class RawPipe:
 def run_raw_pipe(pipe, folder):
     measuring.check_memory(2 * pipe.size, pipe.name())
     words = [pipe.program, "--variant", pipe.variant, "--size", pipe.size >> 20, "--connections",
-             pipe.connections, "--piece", pipe.piece_kib, "--hash", "on" if pipe.hashes else "off"]
+             pipe.connections, "--piece", pipe.piece_kib, "--hash", "on" if pipe.hashes else "off",
+             "--reuse", "on" if pipe.reuses else "off"]
     if pipe.congestion_control:
         words += ["--congestion-control", pipe.congestion_control]
     log = Path(folder) / "raw_pipe.log"

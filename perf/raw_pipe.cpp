@@ -134,16 +134,22 @@ struct Blocks {
     std::atomic<std::uint64_t> done = 0;
 };
 
+/// Where a block stands: with --reuse each thread has one place for all.
+std::span<std::byte> place_of(const Blocks& blocks, std::size_t index, std::size_t thread,
+                              const Options& options) {
+    return block_of(blocks.memory, options.reuse ? thread : index);
+}
+
 /// Sends blocks until none is left; returns their hash.
-std::uint64_t send_blocks(int socket, Blocks& blocks, const Options& options) {
+std::uint64_t send_blocks(int socket, std::size_t thread, Blocks& blocks, const Options& options) {
     const auto buffer = std::make_unique<std::byte[]>(options.piece_bytes);
     BlockHash hash(options.hash);
     const std::size_t count = options.bytes / kHashedBytes;
     for (std::size_t index = blocks.next++; index < count; index = blocks.next++) {
-        const std::span<const std::byte> block = block_of(blocks.memory, index);
+        const std::span<const std::byte> block = place_of(blocks, index, thread, options);
         hash.begin();
         for (std::size_t at = 0; at < block.size(); at += options.piece_bytes) {
-            auto piece = block.subspan(at, options.piece_bytes);
+            auto piece = block.subspan(options.reuse ? 0 : at, options.piece_bytes);
             if (options.buffered) {
                 std::memcpy(buffer.get(), piece.data(), piece.size());
                 piece = {buffer.get(), piece.size()};
@@ -158,15 +164,16 @@ std::uint64_t send_blocks(int socket, Blocks& blocks, const Options& options) {
 }
 
 /// Receives blocks until the stream ends; returns their hash.
-std::uint64_t receive_blocks(int socket, Blocks& blocks, const Options& options) {
+std::uint64_t receive_blocks(int socket, std::size_t thread, Blocks& blocks,
+                             const Options& options) {
     const auto buffer = std::make_unique<std::byte[]>(options.piece_bytes);
     BlockHash hash(options.hash);
     for (;;) {
         // At the end each connection holds one place that stays empty.
-        const auto block = block_of(blocks.memory, blocks.next++);
+        const auto block = place_of(blocks, blocks.next++, thread, options);
         hash.begin();
         for (std::size_t at = 0; at < block.size(); at += options.piece_bytes) {
-            const auto place = block.subspan(at, options.piece_bytes);
+            const auto place = block.subspan(options.reuse ? 0 : at, options.piece_bytes);
             const auto target = options.buffered ? std::span(buffer.get(), place.size()) : place;
             if (!receive_all(socket, target)) {
                 if (at == 0) return hash.sum();
@@ -262,7 +269,7 @@ void run_destination(int listener, int control, const Options& options) {
     }
     EndFigures figures;
     Crew crew(sockets.size(),
-              [&](std::size_t i) { return receive_blocks(sockets[i], blocks, options); });
+              [&](std::size_t i) { return receive_blocks(sockets[i], i, blocks, options); });
     const ProcessorTime processor_time;
     crew.go();
     std::byte ready{};
@@ -281,16 +288,18 @@ void print_result(const Options& options, const std::string& congestion_control,
     const auto total_us = static_cast<double>(source.user_us + source.system_us +
                                               destination.user_us + destination.system_us);
     std::printf(
-        "{\"variant\": \"%s\", \"hash\": %s, \"huge_pages\": %s, \"connections\": %zu, "
+        "{\"variant\": \"%s\", \"reuse\": %s, \"hash\": %s, \"huge_pages\": %s, \"connections\": "
+        "%zu, "
         "\"piece_bytes\": %zu, \"bytes\": %zu, \"congestion_control\": \"%s\", "
         "\"seconds\": %.6f, \"gb_per_s\": %.4f, \"cpu_s_per_gb\": %.4f, "
         "\"source_user_s\": %.6f, \"source_system_s\": %.6f, "
         "\"destination_user_s\": %.6f, \"destination_system_s\": %.6f}\n",
-        options.buffered ? "buffered" : "direct", options.hash ? "true" : "false",
-        options.huge_pages ? "true" : "false", options.connections, options.piece_bytes,
-        options.bytes, congestion_control.c_str(), seconds, bytes / 1e9 / seconds,
-        total_us / 1e6 / (bytes / 1e9), static_cast<double>(source.user_us) / 1e6,
-        static_cast<double>(source.system_us) / 1e6, static_cast<double>(destination.user_us) / 1e6,
+        options.buffered ? "buffered" : "direct", options.reuse ? "true" : "false",
+        options.hash ? "true" : "false", options.huge_pages ? "true" : "false", options.connections,
+        options.piece_bytes, options.bytes, congestion_control.c_str(), seconds,
+        bytes / 1e9 / seconds, total_us / 1e6 / (bytes / 1e9),
+        static_cast<double>(source.user_us) / 1e6, static_cast<double>(source.system_us) / 1e6,
+        static_cast<double>(destination.user_us) / 1e6,
         static_cast<double>(destination.system_us) / 1e6);
 }
 
@@ -304,7 +313,7 @@ void run_source(sockaddr_in address, int control, const Options& options) {
         if (::connect(socket, generic(address), sizeof address) != 0) fail("connect");
     }
     Crew crew(sockets.size(),
-              [&](std::size_t i) { return send_blocks(sockets[i], blocks, options); });
+              [&](std::size_t i) { return send_blocks(sockets[i], i, blocks, options); });
     std::byte ready{};
     if (!receive_all(control, std::span(&ready, 1))) throw std::runtime_error("no destination");
     EndFigures source;

@@ -33,6 +33,8 @@ void set_option(Options& options, std::string_view name, std::string_view value)
         options.hash = first_of(value, "on", "off");
     } else if (name == "--huge-pages") {
         options.huge_pages = first_of(value, "on", "off");
+    } else if (name == "--reuse") {
+        options.reuse = first_of(value, "on", "off");
     } else if (name == "--verify") {
         options.verify = first_of(value, "on", "off");
     } else if (name == "--size") {
@@ -56,6 +58,9 @@ Options parse(std::span<char*> words) {
     for (std::size_t i = 0; i < words.size(); i += 2) set_option(options, words[i], words[i + 1]);
     if (kHashedBytes % options.piece_bytes != 0) {
         throw std::invalid_argument("--piece divides 1024");
+    }
+    if (options.reuse && options.verify) {
+        throw std::invalid_argument("--reuse leaves nothing in memory to verify");
     }
     if (options.connections > kConnectionsMax ||
         options.bytes / kHashedBytes < options.connections) {

@@ -1,7 +1,8 @@
 // What raw_pipe is asked to do:
 //
 //     raw_pipe [--variant direct|buffered] [--size MIB] [--connections N] [--piece KIB]
-//              [--hash on|off] [--huge-pages on|off] [--congestion-control NAME] [--verify on|off]
+//              [--hash on|off] [--reuse on|off] [--huge-pages on|off] [--congestion-control NAME]
+//              [--verify on|off]
 #pragma once
 
 #include <cstddef>
@@ -16,6 +17,7 @@ struct Options {
     bool buffered = false;
     bool hash = false;
     bool huge_pages = true;
+    bool reuse = false;   ///< Each thread moves one piece of its own again and again.
     bool verify = false;  ///< Compares both memories afterwards, outside of what is measured.
     std::size_t bytes = 1024 * kHashedBytes;
     std::size_t piece_bytes = kHashedBytes;  ///< Per call; divides kHashedBytes.
