@@ -124,7 +124,7 @@ TEST_CASE("towards QEMU compression is refused before anything begins", "[end_to
               "--multifd-compression " +
               mode));
     INFO(describe("send", end));
-    check_failed(end, "setting_invalid", 2);
+    check_failed(end, "usage_error", 2);
     CHECK(end.text("error.message").find("QEMU compresses no device state") != std::string::npos);
 }
 
