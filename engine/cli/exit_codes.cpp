@@ -58,7 +58,9 @@ std::string exit_code_list() {
                       describe(code));
         list += line.data();
     }
-    return list + "  130, 143  ended at once by a second SIGINT or SIGTERM\n";
+    return list +
+           "  130, 143  ended at once by a second SIGINT or SIGTERM (129: SIGHUP); who owns the\n"
+           "            devices is then in the records alone\n";
 }
 
 }  // namespace multifd

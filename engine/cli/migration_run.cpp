@@ -165,7 +165,9 @@ RunOutcome run_to_its_end(const MigrationEnd& end, const RunSettings& settings,
 
 int print_outcome(const RunOutcome& outcome, const RunSettings& settings, CommandContext& context) {
     const int written = write_samples(outcome, context);
-    if (settings.command.quiet && outcome.report.error) {
+    // Unless the log has said it.
+    const bool silent = settings.log_choice() == LogChoice::none;
+    if (settings.command.quiet && silent && outcome.report.error) {
         complain(context.console, describe(*outcome.report.error));
     }
     const int printed = print_summary(outcome, settings, context);

@@ -161,6 +161,35 @@ TEST_CASE("with -q a good run says nothing at all", "[end_to_end]") {
     }
 }
 
+TEST_CASE("a failure's code is said once on each stream", "[end_to_end]") {
+    const TemporaryFolder folder;
+    const Words send{"send",
+                     "--to",
+                     "unix:" + (folder / "nobody"),
+                     "--device",
+                     "memory,idstr=gpu0,size=1MiB",
+                     "--state-dir",
+                     folder / "state"};
+    struct Case {
+        const char* options;
+        std::size_t summarized;  ///< On standard output.
+    };
+    const auto one = GENERATE(values<Case>({{"", 1}, {"-q", 0}, {"-q --log-level none", 0}}));
+    CAPTURE(one.options);
+    const CommandEnd end = run_command(send + words(one.options));
+    INFO(describe("send", end));
+    const auto said = [](const std::string& text) {
+        std::size_t count = 0;
+        const std::string code = "connect_failed";
+        for (auto at = text.find(code); at != std::string::npos; at = text.find(code, at + 1)) {
+            ++count;
+        }
+        return count;
+    };
+    CHECK(said(end.standard_error) == 1);
+    CHECK(said(end.standard_output) == one.summarized);
+}
+
 TEST_CASE("log lines are sparse, and escape nothing to a file", "[end_to_end]") {
     Plan plan;
     plan.device("memory,idstr=gpu0,size=64MiB");

@@ -147,6 +147,12 @@ TEST_CASE("help names every option of a subcommand and every exit code", "[cli]"
     CHECK(help_text().ends_with(exit_code_list()));
 }
 
+TEST_CASE("the exit codes of signals are listed too", "[cli]") {
+    for (const char* code : {"129", "130", "143"}) {
+        CHECK(exit_code_list().find(code) != std::string::npos);
+    }
+}
+
 TEST_CASE("every error of the project has an exit code that the list names", "[cli]") {
     const std::string list = exit_code_list();
     for (int value = 0; value < 1200; ++value) {
