@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kUsage = 2;
 constexpr int kConnection = 3;
+constexpr int kPeerFailed = 4;
 constexpr int kDisagreement = 11;
 constexpr int kCancelled = 9;
 
@@ -191,6 +192,12 @@ TEST_CASE("a tuning towards another host says what to run there, and uses it", "
     CHECK(unfit.exit_code == kDisagreement);
     CHECK(unfit.standard_error.find("does not fit") != std::string::npos);
     CHECK(unfit.standard_error.find("idstr=tune2") != std::string::npos);
+    const CommandEnd other_size =
+        run_command(words("tune --devices 1 --state-size 2MiB --repeat 1 --to") +
+                    Words{address, "--out", folder / "other-size"});
+    INFO(describe("tune", other_size));
+    CHECK(other_size.exit_code == kPeerFailed);
+    CHECK(other_size.standard_error.find("size=2MiB") != std::string::npos);
     destination.process().signal(SIGTERM);
     CHECK(destination.finish().exit_code == 0);
 }

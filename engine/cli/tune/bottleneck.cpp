@@ -19,15 +19,17 @@ constexpr double kFull = 0.9;
 
 /// The parts that the rules compare.
 struct Parts {
-    double fixed = 0;  ///< Of the downtime.
-    double validation = 0;
-    double cores = 0;  ///< Cores in use over the transfer.
-    double write = 0;  ///< Of the transfer, as the rest.
+    double fixed = 0;       ///< Of the downtime without validation.
+    double validation = 0;  ///< Of the downtime.
+    double cores = 0;       ///< Cores in use over the transfer.
+    double write = 0;       ///< Of the transfer, as the rest.
     double read = 0;
     double sender_cpu = 0;
     double receiver_cpu = 0;
     double reorder_wait = 0;
     double send = 0;
+    double load = 0;  ///< From the last byte sent until all is loaded.
+    bool destination_known = false;
     double queue_full = 0;  ///< Of the destination's memory for packets.
 };
 
@@ -42,8 +44,10 @@ Parts parts_of(const Figures& figures, const RunContext& context) {
     const double cpu =
         value(Figure::source_cpu) + (context.both_ends_here ? value(Figure::destination_cpu) : 0.0);
     Parts parts;
-    parts.fixed =
-        ratio(value(Figure::stop) + value(Figure::verify) + value(Figure::commit), downtime);
+    parts.fixed = ratio(value(Figure::stop) + value(Figure::verify) + value(Figure::commit),
+                        downtime - value(Figure::validate));
+    parts.destination_known = figures.get(Figure::write).has_value();
+    parts.load = ratio(value(Figure::load), transfer);
     parts.validation = ratio(value(Figure::validate), downtime);
     parts.cores = ratio(cpu, transfer);
     parts.write = ratio(value(Figure::write), transfer);
@@ -58,7 +62,6 @@ Parts parts_of(const Figures& figures, const RunContext& context) {
 
 Bottleneck decide(const Parts& parts, const RunContext& context) {
     if (parts.fixed >= kMostOfDowntime) return Bottleneck::fixed_cost;
-    if (parts.validation >= kMostOfDowntime) return Bottleneck::validation;
     if (parts.cores >= kAllCores * context.cores) return Bottleneck::processors;
     if (parts.write >= kDeviceBusy) return Bottleneck::device_write;
     if (parts.read >= kDeviceBusy) return Bottleneck::device_read;
@@ -69,6 +72,8 @@ Bottleneck decide(const Parts& parts, const RunContext& context) {
         return Bottleneck::reorder_wait;
     }
     if (parts.send >= kWaiting) return Bottleneck::network;
+    if (!parts.destination_known && parts.load >= kWaiting) return Bottleneck::destination;
+    if (parts.validation >= kMostOfDowntime) return Bottleneck::validation;
     return Bottleneck::unclear;
 }
 
@@ -103,10 +108,6 @@ std::string sentence_of(Bottleneck bottleneck, const Parts& parts, const Figures
             return "The bottleneck is fixed cost, not data: " + percent(parts.fixed) +
                    " of the downtime goes to stopping, verifying and committing (" +
                    largest_fixed_part(figures) + "), so no number of channels shortens it.";
-        case Bottleneck::validation:
-            return "The bottleneck is the destination's devices, which take " +
-                   percent(parts.validation) +
-                   " of the downtime to accept the state they have been given.";
         case Bottleneck::processors:
             return "The bottleneck is the processor: " +
                    std::string(context.both_ends_here ? "both ends together keep "
@@ -137,6 +138,16 @@ std::string sentence_of(Bottleneck bottleneck, const Parts& parts, const Figures
             return "The bottleneck is the network: the busiest channel spends " +
                    percent(parts.send) +
                    " of the transfer in send calls, and neither devices nor processors explain it.";
+        case Bottleneck::destination:
+            return "The bottleneck is the destination: " + percent(parts.load) +
+                   " of the transfer is waiting for it to load what has been sent; its own report "
+                   "says which part.";
+        case Bottleneck::validation:
+            return "The longest part is the acceptance of the state by the destination's "
+                   "devices, " +
+                   percent(parts.validation) +
+                   " of the downtime: these synthetic ones check every byte, which real ones need "
+                   "not.";
         case Bottleneck::unclear:
             break;
     }
@@ -166,9 +177,9 @@ std::vector<Share> shares_of(const Parts& parts, const Figures& figures,
 }  // namespace
 
 std::string_view name_of(Bottleneck bottleneck) noexcept {
-    constexpr std::array<std::string_view, 9> kNames{"fixed-cost",   "validation",  "processors",
-                                                     "device-write", "device-read", "channel-cpu",
-                                                     "reorder-wait", "network",     "unclear"};
+    constexpr std::array<std::string_view, 10> kNames{
+        "fixed-cost",   "processors", "device-write", "device-read", "channel-cpu",
+        "reorder-wait", "network",    "destination",  "validation",  "unclear"};
     return kNames[static_cast<std::size_t>(bottleneck)];
 }
 

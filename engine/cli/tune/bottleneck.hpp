@@ -13,9 +13,8 @@ namespace multifd::tuning {
 /// What held a run up. The first rule that holds, in this order, names it; `transfer` and
 /// `downtime` are the figures of that name, a share is a part of one of them.
 ///
-///     fixed_cost      stop, verify and commit take half of the downtime or more
-///     validation      the destination's devices take half of the downtime or more to accept their
-///                     state once it has been written
+///     fixed_cost      stop, verify and commit take half of the downtime or more, validation
+///                     left out
 ///     processors      the processes here use 90% of all cores over the transfer
 ///     device_write    the slowest device at the destination is in write() for 70% of the transfer
 ///     device_read     the slowest device at the source is in read() for 70%
@@ -24,16 +23,21 @@ namespace multifd::tuning {
 ///                     the memory for packets out of turn is full
 ///     network         the busiest channel is in send calls for half of the transfer: what none of
 ///                     the rules above explains, the connection must
+///     destination     it is elsewhere, its parts are not known, and for half of the transfer
+///                     everything has been sent and it still loads
+///     validation      the destination's devices take half of the downtime or more to accept their
+///                     state; last, because the synthetic ones check every byte
 ///     unclear         none of these
 enum class Bottleneck {
     fixed_cost,
-    validation,
     processors,
     device_write,
     device_read,
     channel_cpu,
     reorder_wait,
     network,
+    destination,
+    validation,
     unclear,
 };
 /// "fixed-cost", "device-read", ...: as results name them.

@@ -31,16 +31,6 @@ struct Frame {
     [[nodiscard]] double bottom() const { return top + height; }
 };
 
-double highest(const LineChart& chart) {
-    double most = 0;
-    for (const LineChart::Series& series : chart.series) {
-        for (const auto& point : series.points) {
-            if (point) most = std::max(most, point->high);
-        }
-    }
-    return most;
-}
-
 void draw_axes(Svg& svg, const LineChart& chart, const Frame& frame,
                const std::vector<double>& ticks) {
     for (const double tick : ticks) {
@@ -105,9 +95,19 @@ std::string color_class(std::size_t index) {
     return "c" + std::to_string(index % kColors);
 }
 
+double highest(const LineChart& chart) {
+    double most = 0;
+    for (const LineChart::Series& series : chart.series) {
+        for (const auto& point : series.points) {
+            if (point) most = std::max(most, point->high);
+        }
+    }
+    return most;
+}
+
 std::string draw(const LineChart& chart) {
     Frame frame;
-    const std::vector<double> ticks = ticks_up_to(highest(chart));
+    const std::vector<double> ticks = ticks_up_to(std::max(highest(chart), chart.at_least));
     frame.most = ticks.back() > 0 ? ticks.back() : 1;
     frame.places = std::max<std::size_t>(chart.places.size(), 1);
     Svg svg(kWidth, frame.bottom() + 52, chart.label);

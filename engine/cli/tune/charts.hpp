@@ -26,8 +26,11 @@ struct LineChart {
     std::string unit;     ///< Of the values, for what is pointed at.
     std::vector<std::string> places;
     std::vector<Series> series;
+    double at_least = 0;  ///< What the scale reaches in any case: beside others it is theirs.
 };
 std::string draw(const LineChart& chart);
+/// The largest value in it.
+double highest(const LineChart& chart);
 
 /// Horizontal bars of parts one after the other, with a total.
 struct StackedBars {

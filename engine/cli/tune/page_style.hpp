@@ -50,6 +50,7 @@ p { margin: 0 0 10px; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 18px; }
 .pair .card { min-width: 0; } .pair .hint { min-height: 3.9em; }
 svg { display: block; width: 100%; height: auto; min-width: 380px; }
+svg.wide { min-width: 720px; }
 svg text { font: 12px system-ui, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans",
   sans-serif; fill: var(--ink); }
 svg .tick { fill: var(--faint); font-variant-numeric: tabular-nums; }

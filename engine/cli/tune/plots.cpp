@@ -114,8 +114,11 @@ std::string chart_card(const std::string& heading, const std::string& hint, cons
         if (!series.name.empty()) names.push_back(series.name);
     }
     std::string body = names.empty() ? "" : legend(names);
+    double most = 0;
+    for (const auto& [name, chart] : charts) most = std::max(most, highest(chart));
     for (std::size_t index = 0; index < std::min(charts.size(), kPanelsMax); ++index) {
         auto& [name, chart] = charts[index];
+        chart.at_least = most;
         chart.label = heading;
         chart.unit = unit_name;
         if (!name.empty()) body += "<h3>" + html_escape(name) + "</h3>\n";

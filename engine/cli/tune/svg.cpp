@@ -11,6 +11,9 @@ namespace {
 
 constexpr double kTicksMax = 6;
 
+/// Wider drawings have all of the page; where that is narrow they scroll.
+constexpr double kHalfPage = 500;
+
 std::string coordinate(double value) {
     std::array<char, 64> text{};
     std::snprintf(text.data(), text.size(), "%.1f", value);
@@ -80,7 +83,8 @@ std::vector<double> ticks_up_to(double most) {
 }
 
 Svg::Svg(double width, double height, std::string_view label)
-    : markup_("<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 " +
+    : markup_("<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\"" +
+              std::string(width > kHalfPage ? " class=\"wide\"" : "") + " viewBox=\"0 0 " +
               coordinate(width) + " " + coordinate(height) + "\"" + attribute("aria-label", label) +
               ">\n") {}
 

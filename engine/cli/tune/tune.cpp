@@ -56,18 +56,22 @@ void refuse_what_does_not_fit(const Workload& workload, const Circumstances& her
                            " left: give fewer --devices or a smaller --state-size");
 }
 
-/// What keeps every run from succeeding, and what to do about it: then there is nothing to tune.
+/// Towards another host the warm-up must succeed: whatever keeps it from that, keeps every run.
 void refuse_useless_destination(const RunRecord& warm_up, const RunPlan& plan) {
     if (plan.to.empty() || !warm_up.failure) return;
     const RunFailure& failure = *warm_up.failure;
-    const bool unreachable = failure.exit_code == static_cast<int>(ExitCode::connection);
-    const bool unfit = failure.exit_code == static_cast<int>(ExitCode::disagreement);
-    if (!unreachable && !unfit) return;
-    const std::string what = unreachable ? " cannot be reached (" : " does not fit (";
+    std::string what = ": the warm-up has failed (";
+    Errc code = Errc::peer_failed;
+    if (failure.exit_code == static_cast<int>(ExitCode::connection)) {
+        what = " cannot be reached (";
+        code = Errc::connect_failed;
+    } else if (failure.exit_code == static_cast<int>(ExitCode::disagreement)) {
+        what = " does not fit (";
+        code = Errc::devices_disagree;
+    }
     throw StartFailure(
-        unreachable ? Errc::connect_failed : Errc::devices_disagree,
-        "the destination at " + plan.to + what + failure.message +
-            "); run this on its host, and then tune again: " + receive_command(plan));
+        code, "the destination at " + plan.to + what + failure.message +
+                  "); run this on its host, and then tune again: " + receive_command(plan));
 }
 
 class Tuning {

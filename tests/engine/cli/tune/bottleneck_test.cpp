@@ -100,6 +100,27 @@ TEST_CASE("a destination elsewhere is judged by what the source knows", "[tune]"
     }));
 }
 
+TEST_CASE("a destination elsewhere that loads long after everything was sent is named", "[tune]") {
+    Figures figures;
+    figures.set(Figure::state, 2e5);
+    figures.set(Figure::load, 8e5);
+    figures.set(Figure::state_bytes, 1e9);
+    figures.set(Figure::send, 1e5);
+    derive(figures);
+    CHECK(judge(figures, {.cores = 4, .both_ends_here = false}).bottleneck ==
+          Bottleneck::destination);
+    // Here its parts would have said what it did.
+    figures.set(Figure::write, 1e5);
+    CHECK(judge(figures, kHere).bottleneck == Bottleneck::unclear);
+}
+
+TEST_CASE("a long validation hides nothing else", "[tune]") {
+    CHECK(judge(idle({{Figure::validate, 9e6}, {Figure::write, 800'000}}), kHere).bottleneck ==
+          Bottleneck::device_write);
+    CHECK(judge(idle({{Figure::validate, 9e6}, {Figure::commit, 1.2e6}}), kHere).bottleneck ==
+          Bottleneck::fixed_cost);
+}
+
 TEST_CASE("a run without any time in it has a verdict too", "[tune]") {
     CHECK(judge(Figures(), kHere).bottleneck == Bottleneck::unclear);
 }

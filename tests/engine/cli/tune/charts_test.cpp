@@ -22,6 +22,16 @@ TEST_CASE("a line chart skips what was not measured", "[tune]") {
     CHECK_FALSE(has(drawing, "channels 2:"));
 }
 
+TEST_CASE("a chart beside others has their scale", "[tune]") {
+    LineChart chart;
+    chart.places = {"1"};
+    chart.series = {{"", {Spread{3, 2, 4}}}};
+    CHECK(highest(chart) == 4);
+    CHECK_FALSE(has(draw(chart), ">40<"));
+    chart.at_least = 40;
+    CHECK(has(draw(chart), ">40<"));
+}
+
 TEST_CASE("charts without any value are drawn, empty", "[tune]") {
     LineChart lines;
     lines.places = {"1"};
