@@ -109,6 +109,23 @@ TEST_CASE("a quick tuning makes fewer runs", "[end_to_end]") {
     CHECK(results.flag("quick"));
 }
 
+TEST_CASE("compression is compared as anything else", "[end_to_end]") {
+    const TemporaryFolder folder;
+    const std::string out = folder / "out";
+    const CommandEnd end =
+        run_command(kSmall +
+                    words("--compressible 80 --compression none,zstd --channels 2 --packet-size "
+                          "64KiB --repeat 1 --out") +
+                    Words{out});
+    INFO(describe("tune", end));
+    CHECK(end.exit_code == 0);
+    const JsonReport results = results_in(out);
+    CHECK(results.text("cases.1.settings.multifd-compression") == "zstd");
+    CHECK(results.real("cases.1.medians.wire-bytes") <
+          results.real("cases.0.medians.wire-bytes") / 2);
+    CHECK(read_text(out + "/best.toml").find("multifd-compression = ") != std::string::npos);
+}
+
 TEST_CASE("a run that fails is a row with its error, not the end", "[end_to_end]") {
     const TemporaryFolder folder;
     const std::string out = folder / "out";

@@ -11,6 +11,8 @@ namespace {
 constexpr auto kDimensions = std::to_array<Dimension>({
     {"channels", "multifd-channels", "1,2,4,8"},
     {"packet-size", "packet-size", "256KiB,1MiB,4MiB"},
+    {"compression", "multifd-compression", ""},
+    {"zstd-level", "multifd-zstd-level", ""},
     {"verify", "verify", ""},
 });
 static_assert(kDimensions.size() <= kDimensionsMax);

@@ -212,7 +212,7 @@ std::string RunMaker::await_destination_report(const std::string& source_report,
     const auto deadline = Clock::now() + (completed ? kReportPatience : kFailedReportPatience);
     const std::string name = "destination" + std::to_string(destinations_) + "-";
     for (;;) {
-        const std::string report = folder_.text(name + std::to_string(next_report_) + ".json");
+        std::string report = folder_.text(name + std::to_string(next_report_) + ".json");
         if (!report.empty()) {
             ++next_report_;
             // Another session's is that of an earlier run which nobody waited for.

@@ -66,6 +66,8 @@ TEST_CASE("a list is refused for what send would refuse", "[tune]") {
         {"packet-size", "1MiB,1024KiB", "twice"},
         {"packet-size", "5000", "packet size"},
         {"verify", "on,maybe", "maybe"},
+        {"compression", "none,lz4", "lz4"},
+        {"zstd-level", "99", "99"},
     }));
     CAPTURE(wrong.name, wrong.list);
     const std::string said = refusal(wrong.name, wrong.list);

@@ -26,13 +26,19 @@ TEST_CASE("a timeline has the rates of every device and channel", "[tune]") {
     CHECK(bytes == Approx(5e7));
 }
 
+namespace {
+
+/// Two samples of one moment.
+constexpr const char* kNoTime =
+    R"({"samples":[{"at-us":0,"status":"device","devices":[],"channels":[]},)"
+    R"({"at-us":0,"status":"device","devices":[],"channels":[]}],"devices":[],"channels":[]})";
+
+}  // namespace
+
 TEST_CASE("what is no document of samples makes no timeline", "[tune]") {
     for (const char* text :
          {"", "{", "{}", R"({"samples":[]})", R"({"samples":[{"at-us":1}]})",
-          R"({"samples":[{"at-us":"x"},{"at-us":2}],"devices":["a"],"channels":[]})",
-          R"({"samples":[{"at-us":0,"status":"device","devices":[],"channels":[]},)"
-          R"({"at-us":0,"status":"device","devices":[],"channels":[]}],"devices":[],)"
-          R"("channels":[]})"}) {
+          R"({"samples":[{"at-us":"x"},{"at-us":2}],"devices":["a"],"channels":[]})", kNoTime}) {
         CAPTURE(text);
         CHECK_FALSE(read_timeline(text));
     }
