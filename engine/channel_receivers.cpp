@@ -50,6 +50,7 @@ void ChannelReceivers::join() {
 void ChannelReceivers::run(ChannelId id) noexcept {
     Head head;
     try {
+        if (wiring_.enter) wiring_.enter(id);
         receive_all(id, head);
     } catch (...) {
         auto failure = failure_of(std::current_exception());

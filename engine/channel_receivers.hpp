@@ -42,6 +42,7 @@ class ChannelReceivers {
         bool qemu = false;  ///< RAM and SYNC packets are skipped; channels end without a mark.
         bool hash = false;
         std::function<void(Failure)> fail{};
+        std::function<void(ChannelId)> enter{};  ///< First thing on a channel's thread, if given.
         std::atomic<std::uint64_t>* progress = nullptr;
     };
     ChannelReceivers(std::vector<Connection> channels, Wiring wiring);

@@ -60,6 +60,7 @@ void ChannelSenders::join() {
 
 void ChannelSenders::run(ChannelId id) noexcept {
     try {
+        if (wiring_.enter) wiring_.enter(id);
         send_all(id);
     } catch (...) {
         auto failure = failure_of(std::current_exception());

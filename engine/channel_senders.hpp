@@ -46,6 +46,7 @@ class ChannelSenders {
         bool end_mark = false;  ///< Agreed: a channel ends with a channel-end packet.
         EncodingChoice encoding{};
         std::function<void(Failure)> fail{};
+        std::function<void(ChannelId)> enter{};  ///< First thing on a channel's thread, if given.
         std::atomic<std::uint64_t>* progress = nullptr;  ///< Counts packets sent; only ever grows.
         SendPacer* pacer = nullptr;  ///< Holds all channels to one rate; outlives the senders.
     };

@@ -5,6 +5,8 @@
 #include <limits>
 #include <random>
 
+#include "channels/memory/memory_policy.hpp"
+#include "channels/transport/socket_address.hpp"
 #include "engine/destination_session.hpp"
 #include "engine/version.hpp"
 
@@ -292,6 +294,8 @@ std::size_t DestinationSession::buffers_wanted(std::size_t channels) const {
 }
 
 bool DestinationSession::make_plane(std::vector<Connection> channels) {
+    place_channels(main_.fd(), channels.size());
+    const PreferredNode memory(placement_->node());
     const auto buffers = buffers_wanted(channels.size());
     auto inbound = std::make_unique<InboundPackets>(
         ReassemblyLimits{.buffer_bytes = packet_bytes_,
@@ -330,10 +334,18 @@ bool DestinationSession::make_plane(std::vector<Connection> channels) {
     wiring.qemu = qemu_;
     wiring.hash = agreed_verify_;
     wiring.fail = [this](Failure failure) { fail(std::move(failure)); };
+    wiring.enter = [this](ChannelId id) { placement_->enter(id); };
     wiring.progress = &progress_;
+    std::vector<std::string> channel_paths;
+    channel_paths.reserve(channels.size());
+    for (const auto& channel : channels) {
+        channel_paths.push_back(to_string(local_address_of(channel.fd())));
+    }
+    samples_.watch(channels);
     auto receivers = std::make_unique<ChannelReceivers>(std::move(channels), std::move(wiring));
     {
         const std::scoped_lock lock(plane_mutex_);
+        channel_paths_ = std::move(channel_paths);
         receivers_ = std::move(receivers);
     }
     if (failed()) stop_data_plane();

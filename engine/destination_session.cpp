@@ -150,6 +150,7 @@ void DestinationSession::add_numbers(Statistics& statistics) const {
     const std::scoped_lock lock(plane_mutex_);
     if (receivers_) {
         add_traffic(statistics, receivers_->counters(), receivers_->traffic());
+        describe_channels(statistics, channel_paths_);
     }
     if (!inbound_) return;
     statistics.queued_bytes = inbound_->queued_bytes();

@@ -151,6 +151,7 @@ class DestinationSession final : public MigrationSession, private SectionClassif
 
     // The data plane; the mutex guards only its coming and going against stop_data_plane().
     mutable std::mutex plane_mutex_;
+    std::vector<std::string> channel_paths_;  ///< By channel.
     std::unique_ptr<InboundPackets> inbound_;
     std::unique_ptr<ChannelReceivers> receivers_;
     bool switched_over_ = false;

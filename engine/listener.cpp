@@ -8,13 +8,18 @@
 namespace multifd {
 namespace {
 
+Address address_to_listen_on(const std::string& text) {
+    const auto address = parse_address(text);
+    if (address) return *address;
+    // As a socket that cannot be listened on says it: the address first.
+    throw std::system_error(std::error_code(address.error()), text);
+}
+
 ConnectionListenerSettings listener_settings(const ListenerSettings& settings) {
-    const auto address = parse_address(settings.listen);
-    if (!address) {
-        throw std::system_error(std::error_code(address.error()),
-                                "'" + settings.listen + "' is neither tcp:HOST:PORT nor unix:PATH");
-    }
-    return {.address = *address,
+    std::vector<Address> also;
+    for (const auto& text : settings.also_listen) also.push_back(address_to_listen_on(text));
+    return {.address = address_to_listen_on(settings.listen),
+            .also = std::move(also),
             .qemu = settings.peer == Peer::qemu,
             .classify_timeout = settings.classify_timeout,
             .unclassified_max = settings.unclassified_max,
@@ -54,6 +59,14 @@ std::string Listener::address() const {
 
 void Listener::remove_file() noexcept {
     implementation_->remove_file();
+}
+
+std::vector<std::string> Listener::addresses() const {
+    std::vector<std::string> texts;
+    for (const auto& address : implementation_->local_addresses()) {
+        texts.push_back(to_string(address));
+    }
+    return texts;
 }
 
 }  // namespace multifd

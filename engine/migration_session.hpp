@@ -13,6 +13,9 @@
 #include <vector>
 
 #include "channels/transport/interrupt.hpp"
+#include "engine/channel_counters.hpp"
+#include "engine/channel_placement.hpp"
+#include "engine/channel_samples.hpp"
 #include "engine/control_thread.hpp"
 #include "engine/device_slot.hpp"
 #include "engine/device_traffic.hpp"
@@ -123,6 +126,10 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     /// What the channels carried, and what of it was each device's.
     static void add_traffic(Statistics& statistics, std::span<const ChannelCounters> channels,
                             std::span<const DeviceTraffic> devices);
+    /// Decides where the channels' threads run; `local` is this end's socket of the main channel.
+    void place_channels(int local, std::size_t channels);
+    /// Adds to add_traffic()'s channels where they went and what TCP knows; `paths` by channel.
+    void describe_channels(Statistics& statistics, const std::vector<std::string>& paths) const;
     void mark_transfer_began() noexcept;
     void mark_transfer_ended() noexcept;
     void add_part(std::string_view name, Clock::duration time);
@@ -135,6 +142,8 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     std::vector<std::unique_ptr<DeviceSlot>> devices_;
     std::string session_text_;  ///< Empty until agreed; written before other threads read it.
     std::string peer_;
+    std::optional<ChannelPlacement> placement_;  ///< From place_channels() on.
+    mutable ChannelSamples samples_;
     std::vector<AgreedSetting> agreed_;
     bool agreed_verify_ = false;
 

@@ -1,6 +1,7 @@
 // What a session says of itself: the snapshot and the report.
 #include <algorithm>
 
+#include "channels/transport/socket_address.hpp"
 #include "engine/migration_session.hpp"
 
 namespace multifd {
@@ -85,6 +86,26 @@ void MigrationSession::add_traffic(Statistics& statistics,
     }
 }
 
+void MigrationSession::place_channels(int local, std::size_t channels) {
+    std::string device;
+    std::optional<unsigned> node;
+    if (common_.numa_node.kind == NumaNode::Kind::automatic) {
+        device = network_device_of(local_address_of(local));
+        node = node_of_device(device);
+    }
+    placement_.emplace(plan_placement(common_, read_topology(), device, node), channels);
+    if (!placement_->note().empty()) log(LogLevel::info, placement_->note());
+}
+
+void MigrationSession::describe_channels(Statistics& statistics,
+                                         const std::vector<std::string>& paths) const {
+    for (auto& channel : statistics.channels) {
+        channel.path = paths[channel.id];
+        channel.cpus = placement_->cpus_of(ChannelId{static_cast<std::uint8_t>(channel.id)});
+        channel.tcp = samples_.of(channel.id);
+    }
+}
+
 void MigrationSession::add_part(std::string_view name, Clock::duration time) {
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(time).count();
     downtime_parts_.push_back({name, static_cast<std::uint64_t>(std::max<std::int64_t>(us, 0))});
@@ -112,6 +133,7 @@ std::optional<TransferCost> MigrationSession::transfer_cost() const {
 }
 
 void MigrationSession::fill_report(Report& report) const {
+    samples_.finish();
     static_cast<Statistics&>(report) = statistics();
     report.remaining = 0;
     const auto now = Clock::now();
@@ -120,6 +142,10 @@ void MigrationSession::fill_report(Report& report) const {
     report.downtime_parts = downtime_parts_;
     report.transfer = transfer_cost();
     report.agreed = agreed_;
+    if (placement_) {
+        report.numa_node = placement_->node();
+        report.placement_note = placement_->note();
+    }
     for (std::size_t i = 0; i < devices_.size(); ++i) {
         if (!agreed_verify_ || devices_[i]->stuck) continue;
         report.devices[i].transfer_digest = digest_text(devices_[i]->digest.value());

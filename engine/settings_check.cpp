@@ -7,6 +7,8 @@
 #include "channels/codec/zstd_compressor.hpp"
 #include "channels/wire/ids.hpp"
 #include "channels/wire/limits.hpp"
+#include "engine/channel_placement.hpp"
+#include "engine/network_paths.hpp"
 
 namespace multifd {
 namespace {
@@ -32,6 +34,7 @@ void check_common(const CommonSettings& settings) {
     check_timeout("connect-timeout", settings.connect_timeout);
     check_timeout("phase-timeout", settings.phase_timeout);
     check_timeout("stall-timeout", settings.stall_timeout);
+    check_placement(settings, read_topology());
 }
 
 /// Towards QEMU nothing can be agreed, and its own device-state packets are never compressed.
@@ -84,6 +87,7 @@ void check(const SourceSettings& settings, const std::vector<DeviceEntry>& devic
     check_devices(devices);
     check_range("multifd-channels", settings.multifd_channels, limits::kChannelsMin,
                 limits::kChannelsMax);
+    check_network_paths(settings);
     check_packet_size("packet-size", settings.packet_size);
     check_compression(settings);
     if (settings.downtime_limit.count() < 0) refuse("downtime-limit is negative");

@@ -310,6 +310,7 @@ void SourceSession::end_connections() noexcept {
 
 void SourceSession::end_plane() noexcept {
     if (!senders_) return;
+    samples_.finish();
     if (failed()) senders_->abort();
     senders_->join();
 }

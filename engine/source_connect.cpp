@@ -5,6 +5,7 @@
 #include <random>
 #include <thread>
 
+#include "channels/memory/memory_policy.hpp"
 #include "channels/transport/connector.hpp"
 #include "channels/transport/quiet_thread.hpp"
 #include "channels/wire/channel_init.hpp"
@@ -41,20 +42,29 @@ bool SourceSession::fail_main(const ErrorCode& error, const char* doing) {
     return false;
 }
 
+// Names the path: of several, the user must know which one to look at.
+void SourceSession::fail_path(const NetworkPath& path, const std::string& what,
+                              const ErrorCode& error, std::optional<ChannelId> channel) {
+    const bool system = error.category() != multifd_category();
+    const bool source_address = error == Errc::bind_not_local || error == Errc::bind_family_wrong;
+    fail({.code = system ? ErrorCode(Errc::connect_failed) : error,
+          .detail = what + " to " + describe(path) + ": " + error.message() +
+                    (source_address ? "; correct --bind" : "; is the destination listening there?"),
+          .channel = channel});
+}
+
 bool SourceSession::connect_main() {
-    const auto address = parse_address(settings_.to);
-    if (!address) {
-        fail({.code = address.error(),
-              .detail = "'" + settings_.to + "' is neither tcp:HOST:PORT nor unix:PATH"});
+    std::string wrong;
+    auto paths = network_paths(settings_, wrong);
+    if (!paths) {
+        fail({.code = paths.error(),
+              .detail = "'" + wrong + "' is neither tcp:HOST:PORT nor unix:PATH"});
         return false;
     }
-    auto connection = connect(*address, began_ + common_.connect_timeout, &interrupt_);
+    paths_ = std::move(*paths);
+    auto connection = connect(paths_.front(), began_ + common_.connect_timeout, &interrupt_);
     if (!connection) {
-        const auto error = connection.error();
-        const bool system = error.category() != multifd_category();
-        fail({.code = system ? ErrorCode(Errc::connect_failed) : error,
-              .detail = "cannot connect to " + settings_.to + ": " + error.message() +
-                        "; is the destination listening there?"});
+        fail_path(paths_.front(), "cannot connect", connection.error());
         return false;
     }
     main_ = std::move(*connection);
@@ -219,10 +229,10 @@ bool SourceSession::await_mail(const ReturnPathInbox::Predicate& arrived, Deadli
     return false;
 }
 
-Result<Connection> SourceSession::connect_with_init(std::uint32_t magic, std::uint8_t id) {
-    const auto address = parse_address(settings_.to);
+Result<Connection> SourceSession::connect_with_init(const NetworkPath& path, std::uint32_t magic,
+                                                    std::uint8_t id) {
     const auto deadline = began_ + common_.connect_timeout;
-    auto connection = connect(*address, deadline, &interrupt_);
+    auto connection = connect(path, deadline, &interrupt_);
     if (!connection) return connection.error();
     std::array<std::byte, kChannelInitBytes> init;
     encode(ChannelInit{.session = session_id_, .id = id}, magic, init);
@@ -231,11 +241,9 @@ Result<Connection> SourceSession::connect_with_init(std::uint32_t magic, std::ui
 }
 
 bool SourceSession::connect_control() {
-    auto control = connect_with_init(kControlMagic, 0);
+    auto control = connect_with_init(paths_.front(), kControlMagic, 0);
     if (!control) {
-        fail({.code = Errc::connect_failed,
-              .detail =
-                  "the control connection to " + peer_ + " failed: " + control.error().message()});
+        fail_path(paths_.front(), "the control connection cannot be opened", control.error());
         return false;
     }
     control_.attach(std::move(*control));
@@ -247,16 +255,14 @@ bool SourceSession::connect_channels(std::vector<Connection>& channels) {
     std::atomic<std::size_t> next = 0;
     const auto connect_some = [&] {
         for (std::size_t i = next++; i < channels.size() && !failed(); i = next++) {
-            auto channel = connect_with_init(kMultifdMagic, static_cast<std::uint8_t>(i));
+            const ChannelId id{static_cast<std::uint8_t>(i)};
+            const auto& path = paths_[path_of(id, paths_.size())];
+            auto channel = connect_with_init(path, kMultifdMagic, id.value);
             if (channel) {
                 channels[i] = std::move(*channel);
-                continue;
+            } else {
+                fail_path(path, "the channel cannot be opened", channel.error(), id);
             }
-            const bool late = channel.error() == Errc::connect_timeout;
-            fail({.code = late ? Errc::connect_timeout : Errc::connect_failed,
-                  .detail =
-                      "the channel cannot be opened to " + peer_ + ": " + channel.error().message(),
-                  .channel = ChannelId{static_cast<std::uint8_t>(i)}});
         }
     };
     const SignalsBlocked blocked;  // The helpers inherit it.
@@ -282,10 +288,15 @@ bool SourceSession::open_channels() {
     std::vector<Connection> channels(count);
     if (!connect_channels(channels)) return false;
 
+    std::vector<std::string> channel_paths;
+    channel_paths.reserve(channels.size());
+    for (const auto& channel : channels) channel_paths.push_back(channel.peer());
     std::vector<DeviceIdentity> identities;
     for (const auto& slot : devices_) identities.push_back(slot->identity);
     // Each channel sends one buffer and finds the next in the queue; each busy device fills one.
     const auto fillers = std::min<std::size_t>(devices_.size(), 16);
+    place_channels(main_.fd(), count);
+    const PreferredNode memory(placement_->node());
     auto pool = std::make_unique<BufferPool>(packet_bytes_, 2 * count + fillers);
     ChannelSenders::Wiring wiring;
     wiring.devices = std::move(identities);
@@ -293,11 +304,14 @@ bool SourceSession::open_channels() {
     wiring.end_mark = !qemu_;
     wiring.encoding = encoding_;
     wiring.fail = [this](Failure failure) { fail(std::move(failure)); };
+    wiring.enter = [this](ChannelId id) { placement_->enter(id); };
     wiring.progress = &progress_;
     wiring.pacer = &switchover_pacer_;
+    samples_.watch(channels);
     auto senders = std::make_unique<ChannelSenders>(std::move(channels), std::move(wiring));
     {
         const std::scoped_lock lock(plane_mutex_);
+        channel_paths_ = std::move(channel_paths);
         pool_ = std::move(pool);
         senders_ = std::move(senders);
     }

@@ -173,6 +173,7 @@ void SourceSession::add_numbers(Statistics& statistics) const {
     const std::scoped_lock lock(plane_mutex_);
     if (senders_) {
         add_traffic(statistics, senders_->counters(), senders_->traffic());
+        describe_channels(statistics, channel_paths_);
     }
     if (!pool_) return;
     statistics.queued_bytes = pool_->in_use() * pool_->buffer_bytes();

@@ -12,6 +12,7 @@
 #include "engine/channel_senders.hpp"
 #include "engine/main_channel_writer.hpp"
 #include "engine/migration_session.hpp"
+#include "engine/network_paths.hpp"
 #include "engine/return_path_inbox.hpp"
 #include "engine/send_pacer.hpp"
 #include "engine/source_ownership.hpp"
@@ -55,7 +56,10 @@ class SourceSession final : public MigrationSession {
     bool adopt_for_qemu();
     bool connect_channels(std::vector<Connection>& channels);
     bool connect_control();
-    Result<Connection> connect_with_init(std::uint32_t magic, std::uint8_t id);
+    void fail_path(const NetworkPath& path, const std::string& what, const ErrorCode& error,
+                   std::optional<ChannelId> channel = {});
+    Result<Connection> connect_with_init(const NetworkPath& path, std::uint32_t magic,
+                                         std::uint8_t id);
     bool await_ready();
     bool await_mail(const ReturnPathInbox::Predicate& arrived, Deadline deadline, const char* what);
     bool fail_main(const ErrorCode& error, const char* doing);
@@ -107,6 +111,7 @@ class SourceSession final : public MigrationSession {
     void keep_stopped();
     void resume_devices();
     void conclude(Status status);
+    void name_slow_paths(Report& report) const;
     void add_downtime_parts();
 
     // MigrationSession, from other threads.
@@ -144,6 +149,7 @@ class SourceSession final : public MigrationSession {
     std::optional<Report> report_;
     SendPacer pre_copy_pacer_, switchover_pacer_;
 
+    std::vector<NetworkPath> paths_;  ///< The first carries the main and control connections.
     Connection main_;
     std::optional<MainChannelWriter> writer_;
     ReturnPathInbox inbox_;
@@ -152,6 +158,7 @@ class SourceSession final : public MigrationSession {
 
     // The data plane; the mutex guards only its coming and going against stop_data_plane().
     mutable std::mutex plane_mutex_;
+    std::vector<std::string> channel_paths_;  ///< By channel.
     std::unique_ptr<BufferPool> pool_;
     std::unique_ptr<ChannelSenders> senders_;
 

@@ -59,6 +59,7 @@ void SourceSession::conclude(Status status) {
     add_downtime_parts();
     Report report;
     fill_report(report);
+    name_slow_paths(report);
     report.status = status;
     if (running_at_ && stopped_) {
         const auto downtime =
@@ -97,6 +98,32 @@ void SourceSession::conclude(Status status) {
         log(LogLevel::warning, report.next_step);
     }
     report_ = std::move(report);
+}
+
+void SourceSession::name_slow_paths(Report& report) const {
+    if (paths_.size() < 2) return;
+    std::vector<ChannelEffort> efforts;
+    {
+        const std::scoped_lock lock(plane_mutex_);
+        if (!senders_) return;
+        for (const auto& channel : senders_->counters()) {
+            const auto& seen = report.channels[efforts.size()];
+            ChannelEffort effort{
+                .path = path_of(ChannelId{static_cast<std::uint8_t>(seen.id)}, paths_.size()),
+                .bytes = seen.bytes,
+                .busy_us = channel.moving.us()};
+            if (seen.tcp) {
+                effort.busy_us =
+                    seen.tcp->busy_us - std::min(seen.tcp->busy_us, seen.tcp->receiver_limited_us);
+                effort.send_buffer_limited_us = seen.tcp->send_buffer_limited_us;
+            }
+            efforts.push_back(effort);
+        }
+    }
+    for (const auto& slow : slow_paths(efforts)) {
+        report.slow_paths.push_back(to_report(slow, paths_));
+        log(LogLevel::warning, describe(report.slow_paths.back()));
+    }
 }
 
 void SourceSession::add_downtime_parts() {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <new>
 
+#include "channels/memory/memory_policy.hpp"
 #include "channels/wire/assert.hpp"
 #include "channels/wire/limits.hpp"
 
@@ -36,6 +37,7 @@ BufferArena::BufferArena(std::size_t buffer_bytes, std::size_t count, Populate p
     mapping_ = static_cast<std::byte*>(mapping);
     const auto address = reinterpret_cast<std::uintptr_t>(mapping_);
     first_ = slack == 0 ? mapping_ : mapping_ + (round_up(address, kHugePageBytes) - address);
+    keep_preferred_node({mapping_, mapping_bytes_});
     // Both are wishes: without huge pages or without population everything works, only slower.
     if (slack != 0) static_cast<void>(::madvise(first_, bytes, MADV_HUGEPAGE));
 #ifdef MADV_POPULATE_WRITE

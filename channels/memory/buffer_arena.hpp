@@ -11,7 +11,8 @@ namespace multifd {
 enum class Populate { no, yes };
 
 /// `count` buffers of `buffer_bytes`, each starting on a page, zeroed at first. Huge pages are
-/// asked for where the mapping is large enough; the kernel decides.
+/// asked for where the mapping is large enough; the kernel decides. The memory comes from the NUMA
+/// node that the constructing thread prefers (PreferredNode), whichever thread touches it first.
 /// Limits:    never grows. Address space is taken at once, memory when touched (or with
 ///            Populate::yes, as far as the kernel can).
 /// Ownership: owns the mapping; spans are valid for the arena's life.

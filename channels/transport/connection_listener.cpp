@@ -8,6 +8,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <deque>
 #include <map>
 #include <string>
 #include <system_error>
@@ -39,27 +40,6 @@ constexpr milliseconds kAcceptRetry{100};
 constexpr milliseconds kPrefixRetryMin{1};
 constexpr milliseconds kPrefixRetryMax{256};
 
-/// Whether accept() failed for what became of one connection, and the next may succeed.
-bool concerns_one_connection(const ErrorCode& error) {
-    switch (error.value()) {
-        case EINTR:
-        case ECONNABORTED:
-        case EPROTO:
-        case EPERM:
-        case ENETDOWN:
-        case ENOPROTOOPT:
-        case EHOSTDOWN:
-        case ENONET:
-        case EHOSTUNREACH:
-        case EOPNOTSUPP:
-        case ENETUNREACH:
-        case ETIMEDOUT:
-            return true;
-        default:
-            return false;
-    }
-}
-
 }  // namespace
 
 /// The listener's thread: accepts and reads, and hands what it knows to the router.
@@ -70,14 +50,24 @@ class ConnectionListener::Implementation {
     Implementation(const Implementation&) = delete;
     Implementation& operator=(const Implementation&) = delete;
 
-    [[nodiscard]] const Address& local_address() const { return listening_.local_address(); }
-    void remove_file() const noexcept { listening_.remove_file(); }
+    [[nodiscard]] std::vector<Address> local_addresses() const;
+    void remove_file() const noexcept;
     [[nodiscard]] bool has_newcomers() const {
         return guest_count_.load(std::memory_order_relaxed) > 0 || router_->has_mains();
     }
     [[nodiscard]] const std::shared_ptr<ConnectionRouter>& router() const { return router_; }
 
   private:
+    /// One of the listening sockets.
+    struct Entrance {
+        Entrance(asio::io_context& context, const Address& address);
+
+        const ListeningSocket listening;
+        asio::posix::stream_descriptor acceptor;
+        asio::steady_timer retry;
+        bool accepting = false;  ///< A wait for connections, or for a retry, is pending.
+        bool starved = false;    ///< Reported, and not yet accepted again.
+    };
     struct Guest {
         Guest(asio::io_context& context, ListeningSocket::Accepted&& accepted, Deadline until)
             : socket(context), retry(context), peer(std::move(accepted.peer)), deadline(until) {
@@ -97,9 +87,9 @@ class ConnectionListener::Implementation {
     using Guests = std::map<std::uint64_t, Guest>;
 
     void run() noexcept;
-    void await_connections();
-    void accept_one();
-    void back_off(const ErrorCode& error);
+    void await_connections(Entrance& entrance);
+    void accept_one(Entrance& entrance);
+    void back_off(Entrance& entrance, const ErrorCode& error);
     void welcome(ListeningSocket::Accepted&& accepted);
     void read(Guests::iterator entry);
     void await_bytes(Guests::iterator entry);
@@ -115,7 +105,6 @@ class ConnectionListener::Implementation {
     // Constant after construction.
     const ConnectionListenerSettings settings_;
     const ListenerLog log_;
-    ListeningSocket listening_;
     const std::shared_ptr<ConnectionRouter> router_;
     Interrupt ending_;
 
@@ -123,13 +112,10 @@ class ConnectionListener::Implementation {
 
     // Touched only on the listener's thread.
     asio::io_context context_{1};
-    asio::posix::stream_descriptor acceptor_{context_};
-    asio::steady_timer accept_timer_{context_};
+    std::deque<Entrance> entrances_;  ///< As many as addresses, from construction on.
     asio::steady_timer late_timer_{context_};
     asio::steady_timer expiry_timer_{context_};
     asio::steady_timer digest_timer_{context_};
-    bool accepting_ = false;  ///< A wait for connections, or for a retry, is pending.
-    bool starved_ = false;    ///< Reported, and not yet accepted again.
     bool watching_late_ = false;
     bool watching_expiry_ = false;
     bool watching_digest_ = false;
@@ -141,19 +127,25 @@ class ConnectionListener::Implementation {
     std::thread thread_;
 };
 
+ConnectionListener::Implementation::Entrance::Entrance(asio::io_context& context,
+                                                       const Address& address)
+    : listening(address), acceptor(context), retry(context) {
+    Descriptor own(::fcntl(listening.fd(), F_DUPFD_CLOEXEC, 0));
+    if (!own.is_open()) throw std::system_error(errno, std::system_category(), "fcntl");
+    acceptor.assign(own.get());
+    [[maybe_unused]] const int now_owned_by_asio = own.release();
+}
+
 ConnectionListener::Implementation::Implementation(const ConnectionListenerSettings& settings,
                                                    ListenerLog log)
     : settings_(settings),
       log_(std::move(log)),
-      listening_(settings.address),
       router_(std::make_shared<ConnectionRouter>(
           RoutingRules{settings.qemu, settings.parked_max, settings.parked_timeout},
           [this](const ErrorCode& error, std::string_view peer) { report(error, peer); })),
       digest_(settings.log_interval) {
-    Descriptor own(::fcntl(listening_.fd(), F_DUPFD_CLOEXEC, 0));
-    if (!own.is_open()) throw std::system_error(errno, std::system_category(), "fcntl");
-    acceptor_.assign(own.get());
-    [[maybe_unused]] const int now_owned_by_asio = own.release();
+    entrances_.emplace_back(context_, settings.address);
+    for (const auto& address : settings.also) entrances_.emplace_back(context_, address);
     thread_ = start_quiet_thread("multifd-listen", [this] { run(); });
 }
 
@@ -168,7 +160,9 @@ ConnectionListener::Implementation::~Implementation() {
 void ConnectionListener::Implementation::run() noexcept {
     while (!ending_.raised()) {
         try {
-            if (!accepting_) await_connections();
+            for (Entrance& entrance : entrances_) {
+                if (!entrance.accepting) await_connections(entrance);
+            }
             if (!watching_late_) await_late_guests();
             context_.run();
         } catch (const std::exception&) {
@@ -181,44 +175,56 @@ void ConnectionListener::Implementation::run() noexcept {
     }
 }
 
-void ConnectionListener::Implementation::await_connections() {
-    acceptor_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const ErrorCode& error) {
-        accepting_ = false;
-        if (error) return;
-        accept_one();
-    });
-    accepting_ = true;
+std::vector<Address> ConnectionListener::Implementation::local_addresses() const {
+    std::vector<Address> addresses;
+    for (const auto& entrance : entrances_) {
+        addresses.push_back(entrance.listening.local_address());
+    }
+    return addresses;
 }
 
-void ConnectionListener::Implementation::accept_one() {
+void ConnectionListener::Implementation::remove_file() const noexcept {
+    for (const auto& entrance : entrances_) entrance.listening.remove_file();
+}
+
+void ConnectionListener::Implementation::await_connections(Entrance& entrance) {
+    const auto when_readable = [this, &entrance](const ErrorCode& error) {
+        entrance.accepting = false;
+        if (!error) accept_one(entrance);
+    };
+    entrance.acceptor.async_wait(asio::posix::stream_descriptor::wait_read, when_readable);
+    entrance.accepting = true;
+}
+
+void ConnectionListener::Implementation::accept_one(Entrance& entrance) {
     // One at a time: what is already here is heard before more comes in.
-    auto accepted = listening_.accept();
+    auto accepted = entrance.listening.accept();
     if (accepted) {
-        starved_ = false;
+        entrance.starved = false;
         welcome(std::move(*accepted));
     } else if (accepted.error() != system_error(EAGAIN) &&
                !concerns_one_connection(accepted.error())) {
-        return back_off(accepted.error());
+        return back_off(entrance, accepted.error());
     }
-    await_connections();
+    await_connections(entrance);
 }
 
-void ConnectionListener::Implementation::back_off(const ErrorCode& error) {
+void ConnectionListener::Implementation::back_off(Entrance& entrance, const ErrorCode& error) {
     // Those that say nothing hold descriptors that this one needs.
     if (!guests_.empty()) {
         refuse(guests_.begin(), Errc::connection_limit);
-        return await_connections();
+        return await_connections(entrance);
     }
     // The connection stays in the kernel's queue, which keeps the socket readable: waiting for that
     // would spin.
-    if (!starved_) report(error, to_string(local_address()));
-    starved_ = true;
-    accept_timer_.expires_after(kAcceptRetry);
-    accept_timer_.async_wait([this](const ErrorCode& cancelled) {
-        accepting_ = false;
-        if (!cancelled) accept_one();
+    if (!entrance.starved) report(error, to_string(entrance.listening.local_address()));
+    entrance.starved = true;
+    entrance.retry.expires_after(kAcceptRetry);
+    entrance.retry.async_wait([this, &entrance](const ErrorCode& cancelled) {
+        entrance.accepting = false;
+        if (!cancelled) accept_one(entrance);
     });
-    accepting_ = true;
+    entrance.accepting = true;
 }
 
 void ConnectionListener::Implementation::welcome(ListeningSocket::Accepted&& accepted) {
@@ -353,8 +359,12 @@ void ConnectionListener::remove_file() noexcept {
     implementation_->remove_file();
 }
 
+std::vector<Address> ConnectionListener::local_addresses() const {
+    return implementation_->local_addresses();
+}
+
 Address ConnectionListener::local_address() const {
-    return implementation_->local_address();
+    return local_addresses().front();
 }
 
 Result<Connection> ConnectionListener::accept_main(Deadline deadline, const Interrupt* interrupt) {

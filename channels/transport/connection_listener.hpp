@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "channels/transport/address.hpp"
 #include "channels/transport/connection.hpp"
@@ -22,6 +23,7 @@ inline constexpr std::size_t kMainBacklogMax = 16;
 
 struct ConnectionListenerSettings {
     Address address;
+    std::vector<Address> also{};  ///< Further addresses of the same listener.
     /// A plain QEMU stream: its channels may come before their session is known, they carry an id
     /// that we did not choose, and there is one session at a time.
     bool qemu = false;
@@ -35,14 +37,15 @@ struct ConnectionListenerSettings {
     std::chrono::milliseconds log_interval{0};
 };
 
-/// Told of refused connections: why, the peer (of several the last one), and how many. With the
-/// listener's own address: why it cannot accept at the moment (once until it can again). Called
-/// from the listener's thread, from open_door() and from the destructor; must not block, throw or
-/// call the listener.
+/// Told of refused connections: why, the peer (of several the last one), and how many. With one
+/// of the listener's own addresses: why it cannot accept there at the moment (once until it can
+/// again). Called from the listener's thread, from open_door() and from the destructor; must not
+/// block, throw or call the listener.
 using ListenerLog =
     std::function<void(const ErrorCode& error, std::string_view peer, std::uint64_t count)>;
 
-/// Listens on one address and tells connections apart by their first bytes:
+/// Listens on one address or several, all or none, and tells connections apart by their first
+/// bytes:
 ///
 ///     QEVM            main channel   accept_main(), oldest waiter first; else a backlog of 16
 ///     multifd magic   channel        the door with its session id; qemu: the one door, else parked
@@ -63,7 +66,7 @@ using ListenerLog =
 ///
 /// A crowd that stays silent so never keeps out a connection that speaks at once.
 ///
-/// Ownership: owns the listening socket, its thread and every connection not handed out. Outlives
+/// Ownership: owns the listening sockets, its thread and every connection not handed out. Outlives
 ///            its doors and waiters; those that are left when it ends get cancelled.
 /// Threads:   every member from any thread. One thread of its own, which never waits for one
 ///            connection while others come.
@@ -75,10 +78,12 @@ class ConnectionListener {
     ConnectionListener(const ConnectionListener&) = delete;
     ConnectionListener& operator=(const ConnectionListener&) = delete;
 
-    /// With the port that was picked.
+    /// In the order of the settings, each with the port that was picked.
+    [[nodiscard]] std::vector<Address> local_addresses() const;
+    /// The first of them.
     [[nodiscard]] Address local_address() const;
 
-    /// Removes a UNIX socket's file before the destructor would.
+    /// Removes the files of its UNIX sockets before the destructor would.
     void remove_file() noexcept;
 
     /// The next main channel; none of its bytes has been consumed. Waiters are served in the order

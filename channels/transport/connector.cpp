@@ -1,5 +1,6 @@
 #include "channels/transport/connector.hpp"
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -47,12 +48,23 @@ ErrorCode connect_socket(int fd, const SocketAddress& target, Deadline deadline,
     return {};
 }
 
-Result<Connection> attempt(const SocketAddress& target, const std::string& peer, Deadline deadline,
-                           const Interrupt* interrupt) {
+ErrorCode leave_from(int fd, const SocketAddress& from) {
+    // The port is picked on connecting, where it need only differ for the same destination.
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    if (::bind(fd, from.get(), from.length) == 0) return {};
+    return errno == EADDRNOTAVAIL ? ErrorCode(Errc::bind_not_local) : last_system_error();
+}
+
+Result<Connection> attempt(const SocketAddress& target, const SocketAddress* from,
+                           const std::string& peer, Deadline deadline, const Interrupt* interrupt) {
     Descriptor socket(
         ::socket(target.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, /*protocol=*/0));
     if (!socket.is_open()) return last_system_error();
     disable_coalescing(socket.get());
+    if (from != nullptr) {
+        if (const ErrorCode error = leave_from(socket.get(), *from)) return error;
+    }
     const ErrorCode error = connect_socket(socket.get(), target, deadline, interrupt);
     if (error) return error;
     return Connection(socket.release(), peer);
@@ -76,25 +88,42 @@ Result<std::vector<SocketAddress>> targets_of(const Address& address, Deadline d
     return std::vector{*name};
 }
 
+Result<Connection> try_each(const std::vector<SocketAddress>& targets, const SocketAddress* from,
+                            const std::string& peer, Deadline deadline,
+                            const Interrupt* interrupt) {
+    ErrorCode last;
+    for (std::size_t index = 0; index < targets.size(); ++index) {
+        const Deadline share = share_of(deadline, targets.size() - index);
+        auto made = attempt(targets[index], from, peer, share, interrupt);
+        if (made || made.error() == Errc::cancelled) return made;
+        last = made.error();
+    }
+    return as_connect_timeout(last);
+}
+
 }  // namespace
 
+Result<Connection> connect(const NetworkPath& path, Deadline deadline, const Interrupt* interrupt) {
+    auto targets = targets_of(path.to, deadline, interrupt);
+    if (!targets) return as_connect_timeout(targets.error());
+    if (path.from) {
+        std::erase_if(*targets, [&](const SocketAddress& target) {
+            return target.family() != path.from->family();
+        });
+        if (targets->empty()) return ErrorCode(Errc::bind_family_wrong);
+    }
+    const SocketAddress* from = path.from ? &*path.from : nullptr;
+    return try_each(*targets, from, to_string(path.to), deadline, interrupt);
+}
+
 Result<Connection> connect(const Address& address, Deadline deadline, const Interrupt* interrupt) {
-    const auto targets = targets_of(address, deadline, interrupt);
-    if (targets) return connect(*targets, to_string(address), deadline, interrupt);
-    return as_connect_timeout(targets.error());
+    return connect(NetworkPath{.to = address}, deadline, interrupt);
 }
 
 Result<Connection> connect(const std::vector<SocketAddress>& targets, const std::string& peer,
                            Deadline deadline, const Interrupt* interrupt) {
     MULTIFD_ASSERT(!targets.empty());
-    ErrorCode last;
-    for (std::size_t index = 0; index < targets.size(); ++index) {
-        auto made =
-            attempt(targets[index], peer, share_of(deadline, targets.size() - index), interrupt);
-        if (made || made.error() == Errc::cancelled) return made;
-        last = made.error();
-    }
-    return as_connect_timeout(last);
+    return try_each(targets, nullptr, peer, deadline, interrupt);
 }
 
 }  // namespace multifd

@@ -134,4 +134,24 @@ Result<ListeningSocket::Accepted> ListeningSocket::accept() const {
     return Accepted{std::move(socket), to_string(named ? address_of(name) : local_address_)};
 }
 
+bool concerns_one_connection(const ErrorCode& error) {
+    switch (error.value()) {
+        case EINTR:
+        case ECONNABORTED:
+        case EPROTO:
+        case EPERM:
+        case ENETDOWN:
+        case ENOPROTOOPT:
+        case EHOSTDOWN:
+        case ENONET:
+        case EHOSTUNREACH:
+        case EOPNOTSUPP:
+        case ENETUNREACH:
+        case ETIMEDOUT:
+            return true;
+        default:
+            return false;
+    }
+}
+
 }  // namespace multifd

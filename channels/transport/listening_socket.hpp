@@ -46,4 +46,7 @@ class ListeningSocket {
     ino_t file_inode_ = 0;
 };
 
+/// Whether accept() failed for what became of one connection, and the next may succeed.
+bool concerns_one_connection(const ErrorCode& error);
+
 }  // namespace multifd

@@ -48,10 +48,16 @@ void look_up(Lookup& lookup, const std::string& host, std::uint16_t port) noexce
 
 }  // namespace
 
-Resolved resolve(const std::string& host, std::uint16_t port) {
+Result<SocketAddress> numeric_address(const std::string& host, std::uint16_t port) {
     ErrorCode error;
     const auto numeric = asio::ip::make_address(host, error);
-    if (!error) return std::vector{socket_address_of({numeric, port})};
+    if (error) return ErrorCode(Errc::address_invalid);
+    return socket_address_of({numeric, port});
+}
+
+Resolved resolve(const std::string& host, std::uint16_t port) {
+    if (const auto numeric = numeric_address(host, port)) return std::vector{*numeric};
+    ErrorCode error;
     asio::io_context context;
     asio::ip::tcp::resolver resolver(context);
     const auto found = resolver.resolve(host, std::to_string(port),
@@ -65,15 +71,13 @@ Resolved resolve(const std::string& host, std::uint16_t port) {
 
 Resolved resolve(const std::string& host, std::uint16_t port, Deadline deadline,
                  const Interrupt* interrupt) {
-    ErrorCode error;
-    asio::ip::make_address(host, error);
-    if (!error) return resolve(host, port);
+    if (const auto numeric = numeric_address(host, port)) return std::vector{*numeric};
     try {
         const auto lookup = std::make_shared<Lookup>();
         start_quiet_thread("multifd-resolve", [lookup, host, port] {
             look_up(*lookup, host, port);
         }).detach();
-        error = wait_until_ready(lookup->done.fd(), POLLIN, deadline, interrupt);
+        const ErrorCode error = wait_until_ready(lookup->done.fd(), POLLIN, deadline, interrupt);
         if (error) return error;
         return lookup->answer.with([](Resolved& answer) { return std::move(answer); });
     } catch (const std::system_error& no_thread) {

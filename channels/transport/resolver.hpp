@@ -11,6 +11,10 @@
 
 namespace multifd {
 
+/// Of an IPv4 or IPv6 address in numbers ("fe80::1%eth0" included), without asking anybody.
+/// Errors:    address_invalid.
+Result<SocketAddress> numeric_address(const std::string& host, std::uint16_t port);
+
 /// At least one address. Blocks until it is there; a numeric host needs no name server.
 Result<std::vector<SocketAddress>> resolve(const std::string& host, std::uint16_t port);
 

@@ -53,6 +53,18 @@ Address address_of(const SocketAddress& socket_address) {
     return address;
 }
 
+Address local_address_of(int fd) {
+    SocketAddress name;
+    if (::getsockname(fd, name.get(), &name.length) != 0) return {};
+    return address_of(name);
+}
+
+Address remote_address_of(int fd) {
+    SocketAddress name;
+    if (::getpeername(fd, name.get(), &name.length) != 0) return {};
+    return address_of(name);
+}
+
 void disable_coalescing(int fd) noexcept {
     const int on = 1;
     // Fails on a UNIX socket, which never coalesces.

@@ -26,6 +26,11 @@ Result<SocketAddress> unix_socket_address(const std::string& path);
 /// The reverse; an unnamed UNIX socket gives an empty path.
 Address address_of(const SocketAddress& socket_address);
 
+/// This end's address of a connected socket.
+Address local_address_of(int fd);
+/// The other end's.
+Address remote_address_of(int fd);
+
 /// Sends small messages at once instead of waiting to fill a segment. Nothing for UNIX sockets.
 void disable_coalescing(int fd) noexcept;
 

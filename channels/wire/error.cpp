@@ -161,6 +161,10 @@ constexpr auto kEntries = std::to_array<Entry>({
      ExitCode::peer_failed},
     {Errc::peer_silent, "peer_silent", "the peer has gone silent", ExitCode::timeout},
     {Errc::peer_failed, "peer_failed", "the peer failed", ExitCode::peer_failed},
+    {Errc::bind_not_local, "bind_not_local", "the address of --bind is none of this host's",
+     kConnection},
+    {Errc::bind_family_wrong, "bind_family_wrong",
+     "the address of --bind and the destination's are of different families", kConnection},
 
     {Errc::device_failed, "device_failed", "a device call failed", kDevice},
     {Errc::device_threw, "device_threw", "a device call threw an exception", kDevice},

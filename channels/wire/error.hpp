@@ -106,6 +106,8 @@ enum class Errc {
     peer_closed,
     peer_silent,
     peer_failed,
+    bind_not_local,
+    bind_family_wrong,
 
     // Devices.
     device_failed = 600,

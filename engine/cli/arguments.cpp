@@ -111,6 +111,8 @@ class OptionParser {
             // The last one wins, so that a script can append to what it was given.
             if (option->name == "config") {
                 arguments.config = values.back();
+            } else if (option->repeatable()) {
+                for (const auto& value : values) arguments.options.push_back({option, value});
             } else {
                 arguments.options.push_back({option, values.back()});
             }

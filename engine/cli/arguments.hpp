@@ -20,7 +20,7 @@ struct Arguments {
 
     Wish wish = Wish::run;
     std::optional<Subcommand> subcommand;  ///< Always there for Wish::run.
-    std::vector<GivenOption> options;      ///< In no particular order across names.
+    std::vector<GivenOption> options;      ///< Those of one name in order.
     std::vector<std::string> devices;      ///< --device, in order.
     std::string config;                    ///< --config, or empty.
     std::vector<std::string> positionals;  ///< SESSION, RECORDING.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/cpu_list.hpp"
 #include "engine/nearest_name.hpp"
 
 namespace multifd {
@@ -70,7 +71,6 @@ std::uint64_t number_of(std::chrono::milliseconds time) {
 
 constexpr auto kSource = &Settings::source;
 constexpr auto kDestination = &Settings::destination;
-constexpr auto kListener = &Settings::listener;
 
 void set_connect_timeout(Settings& settings, Text text) {
     set_common<&CommonSettings::connect_timeout, read_timeout>(settings, text);
@@ -93,20 +93,58 @@ void set_compression(Settings& settings, Text text) {
     settings.destination.multifd_compression = settings.source.multifd_compression;
 }
 
+/// The first value stands in `first`, what follows in `more`.
+void add_address(std::string& first, std::vector<std::string>& more, Text text) {
+    std::string address = read_address(text);
+    if (first.empty()) {
+        first = std::move(address);
+    } else {
+        more.push_back(std::move(address));
+    }
+}
+
+/// One address as text, several as a list.
+SettingValue show_addresses(const std::string& first, const std::vector<std::string>& more) {
+    if (more.empty()) return first;
+    std::vector<std::string> all{first};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+}
+
+void forget_to(Settings& settings) {
+    settings.source.to.clear();
+    settings.source.also_to.clear();
+}
+
+void forget_listen(Settings& settings) {
+    settings.listener.listen.clear();
+    settings.listener.also_listen.clear();
+}
+
 // The options of send and receive in the order of --help: where, what, how much, how long, who.
 constexpr auto kOptions = std::to_array<CommandOption>({
-    {"to", 0, "ADDRESS", kSend | kTune, "the destination: tcp:HOST:PORT or unix:PATH",
-     set<kSource, &SourceSettings::to, read_address>,
-     [](const Settings& s, Role) -> SettingValue { return s.source.to; }},
+    {"to", 0, "ADDRESS", kSend | kTune,
+     "the destination: tcp:HOST:PORT or unix:PATH; repeated: the channels take turns",
+     [](Settings& s, Text text) { add_address(s.source.to, s.source.also_to, text); },
+     [](const Settings& s, Role) { return show_addresses(s.source.to, s.source.also_to); },
+     forget_to},
+    {"bind", 0, "IP|any", kSend,
+     "the source address for connections to the --to at the same position; repeatable (any)",
+     [](Settings& s, Text text) { s.source.bind.push_back(read_bind(text)); },
+     [](const Settings& s, Role) -> SettingValue { return s.source.bind; },
+     [](Settings& s) { s.source.bind.clear(); }},
     {"listen", 0, "ADDRESS", kReceive,
-     "where to wait for the source: tcp:HOST:PORT (port 0 picks one) or unix:PATH",
-     set<kListener, &ListenerSettings::listen, read_address>,
-     [](const Settings& s, Role) -> SettingValue { return s.listener.listen; }},
+     "where to wait for the source: tcp:HOST:PORT (port 0 picks one) or unix:PATH; repeatable",
+     [](Settings& s, Text text) { add_address(s.listener.listen, s.listener.also_listen, text); },
+     [](const Settings& s, Role) {
+         return show_addresses(s.listener.listen, s.listener.also_listen);
+     },
+     forget_listen},
     {"serve", 0, "", kReceive,
      "take one migration after the other, each with fresh devices, until a signal",
      set_own<&Settings::serve, read_on_off>,
      [](const Settings& s, Role) -> SettingValue { return s.serve; }},
-    {"address-file", 0, "FILE", kReceive, "write the address it listens on to FILE",
+    {"address-file", 0, "FILE", kReceive, "write the addresses it listens on to FILE, a line each",
      set_own<&Settings::address_file, read_not_empty>,
      [](const Settings& s, Role) -> SettingValue { return s.address_file; }},
     {"device", 0, "KIND,key=value,...", kEnds,
@@ -160,6 +198,16 @@ constexpr auto kOptions = std::to_array<CommandOption>({
     {"verify", 0, "on|off", kRuns, "compare a digest of every device at both ends (on)",
      set_common<&CommonSettings::verify, read_on_off>,
      [](const Settings& s, Role) -> SettingValue { return s.source.verify; }},
+    {"channel-cpus", 0, "LIST", kEnds,
+     "CPUs for the channels' threads, one after the other: 0-3,8 (anywhere)",
+     set_common<&CommonSettings::channel_cpus, read_cpus>,
+     [](const Settings& s, Role) -> SettingValue {
+         return format_cpu_list(s.source.channel_cpus);
+     }},
+    {"numa-node", 0, "N|auto", kEnds,
+     "NUMA node for the packets' memory and the channels' threads; auto: the network device's",
+     set_common<&CommonSettings::numa_node, read_numa_node>,
+     [](const Settings& s, Role) -> SettingValue { return format_numa_node(s.source.numa_node); }},
     {"devices", 0, "N", kTune, "how many synthetic devices to move, 1 to 64 (4)",
      set_workload<&Workload::devices, read_device_count>, nullptr},
     {"state-size", 0, "SIZE", kTune, "of each device, 4KiB to 1TiB (256MiB)",

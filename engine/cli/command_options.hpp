@@ -61,10 +61,13 @@ struct CommandOption {
     /// Throws UsageError, saying what is allowed; its caller says whose value it was.
     void (*apply)(CommandSettings&, std::string_view text) = nullptr;
     SettingValue (*show)(const CommandSettings&, Role role) = nullptr;
+    /// Of an option that may be given several times, each adding to the last: drops what was given.
+    void (*forget)(CommandSettings&) = nullptr;
 
     [[nodiscard]] bool of(Subcommand subcommand) const noexcept {
         return (taken_by & static_cast<unsigned>(subcommand)) != 0;
     }
+    [[nodiscard]] bool repeatable() const noexcept { return forget != nullptr; }
     [[nodiscard]] bool flag() const noexcept { return placeholder.empty(); }
 };
 

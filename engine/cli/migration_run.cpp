@@ -82,7 +82,7 @@ int write_samples(const RunOutcome& outcome, CommandContext& context) {
 int print_summary(const RunOutcome& outcome, const RunSettings& settings, CommandContext& context) {
     const bool stdout_taken = context.target.json == "-";
     if (stdout_taken || settings.command.quiet) return 0;
-    const std::error_code error = write_result("-", summary(outcome));
+    const std::error_code error = write_result("-", summary(outcome, settings.command.verbose));
     if (!error) return 0;
     complain(context.console, "the summary cannot be written: " + error.message());
     return static_cast<int>(exit_code_of(Errc::output_failed));

@@ -6,7 +6,9 @@
 
 #include "channels/codec/zstd_compressor.hpp"
 #include "channels/transport/address.hpp"
+#include "channels/transport/resolver.hpp"
 #include "channels/wire/limits.hpp"
+#include "engine/cpu_list.hpp"
 #include "engine/devices/device_options.hpp"
 #include "engine/nearest_name.hpp"
 #include "engine/quantity.hpp"
@@ -56,6 +58,44 @@ std::string read_not_empty(std::string_view text) {
 std::string read_address(std::string_view text) {
     if (!parse_address(text)) throw UsageError("is neither tcp:HOST:PORT nor unix:PATH");
     return std::string(text);
+}
+
+std::string read_bind(std::string_view text) {
+    if (text == "any" || numeric_address(std::string(text), 0)) return std::string(text);
+    if (text.starts_with("unix:")) {
+        throw UsageError(
+            "is a UNIX socket, whose connections have no source address: give an IP address or "
+            "any");
+    }
+    throw UsageError(
+        "is no source address: give an IPv4 or IPv6 address of this host, without a "
+        "port, or any");
+}
+
+std::vector<unsigned> read_cpus(std::string_view text) {
+    auto cpus = parse_cpu_list(text);
+    if (!cpus) throw UsageError("is no list of CPUs: give numbers and ranges, as in 0-3,8");
+    return std::move(*cpus);
+}
+
+NumaNode read_numa_node(std::string_view text) {
+    if (text == "auto") return {.kind = NumaNode::Kind::automatic};
+    constexpr std::uint64_t kNodesMax = 1024;  // The kernel's own limit.
+    const auto node = parse_count(text);
+    if (!node || *node >= kNodesMax) throw UsageError("is no NUMA node: give its number, or auto");
+    return {.kind = NumaNode::Kind::fixed, .node = static_cast<unsigned>(*node)};
+}
+
+std::string format_numa_node(const NumaNode& node) {
+    switch (node.kind) {
+        case NumaNode::Kind::none:
+            return "none";
+        case NumaNode::Kind::automatic:
+            return "auto";
+        case NumaNode::Kind::fixed:
+            break;
+    }
+    return std::to_string(node.node);
 }
 
 std::string read_machine(std::string_view text) {

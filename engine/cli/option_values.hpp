@@ -21,7 +21,12 @@ std::string_view to_string(LogChoice choice) noexcept;
 
 std::string read_not_empty(std::string_view text);  ///< Anything but nothing.
 std::string read_address(std::string_view text);
-std::string read_machine(std::string_view text);  ///< At most 255 bytes.
+/// An IPv4 or IPv6 address in numbers, or "any".
+std::string read_bind(std::string_view text);
+std::vector<unsigned> read_cpus(std::string_view text);
+NumaNode read_numa_node(std::string_view text);
+std::string format_numa_node(const NumaNode& node);  ///< "none", "auto" or the number.
+std::string read_machine(std::string_view text);     ///< At most 255 bytes.
 bool read_on_off(std::string_view text);
 std::uint32_t read_channels(std::string_view text);    ///< 0 to 255; 0 is for --peer qemu alone.
 std::size_t read_packet_size(std::string_view text);   ///< 4 KiB to 16 MiB, whole pages.

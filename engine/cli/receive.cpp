@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 
@@ -18,21 +19,35 @@ namespace {
 
 constexpr std::chrono::milliseconds kAskAgain{50};
 
-void warn_if_exposed(const std::string& address, ConsoleLog& log) {
-    const auto parsed = parse_address(address);
-    if (parsed && is_loopback(*parsed)) return;
+std::vector<std::string> addresses_of(const ListenerSettings& settings) {
+    auto all = settings.also_listen;
+    all.insert(all.begin(), settings.listen);
+    return all;
+}
+
+void warn_if_exposed(const ListenerSettings& settings, ConsoleLog& log) {
+    const auto all = addresses_of(settings);
+    const auto exposed = std::ranges::find_if(all, [](const std::string& text) {
+        const auto address = parse_address(text);
+        return !address || !is_loopback(*address);
+    });
+    if (exposed == all.end()) return;
     log.line({LogLevel::warning, "", "listener", "",
-              "whoever can reach " + address +
+              "whoever can reach " + *exposed +
                   " can send device state here: connections are neither encrypted nor "
                   "authenticated"});
 }
 
-/// Says where it listens, on stderr and, for scripts, in the file they named.
-void announce(const std::string& address, const RunSettings& settings, ConsoleLog& log) {
-    log.line({LogLevel::info, "", "listener", "", "listening on " + address});
+/// Says where it listens, on stderr and, for scripts, in the file they named, a line each.
+void announce(const Listener& listener, const RunSettings& settings, ConsoleLog& log) {
+    std::string lines;
+    for (const auto& address : listener.addresses()) {
+        log.line({LogLevel::info, "", "listener", "", "listening on " + address});
+        lines += address + "\n";
+    }
     const std::string& file = settings.command.address_file;
     if (file.empty()) return;
-    const std::error_code error = write_result(file, address + "\n");
+    const std::error_code error = write_result(file, lines);
     if (error) {
         throw StartFailure(Errc::output_failed,
                            "the address cannot be written to " + file + ": " + error.message());
@@ -41,16 +56,16 @@ void announce(const std::string& address, const RunSettings& settings, ConsoleLo
 
 /// A signal that comes while a UNIX socket's file appears waits until somebody can remove it.
 Listener open_listener(const RunSettings& settings, CommandContext& context, ConsoleLog& log) {
-    const auto address = parse_address(settings.command.listener.listen);
-    if (address && address->family == Address::Family::unix_path) {
-        context.signals.handle(wait_for_the_next_action());
-    }
+    const auto all = addresses_of(settings.command.listener);
+    const bool leaves_file = std::ranges::any_of(all, [](const std::string& text) {
+        const auto address = parse_address(text);
+        return address && address->family == Address::Family::unix_path;
+    });
+    if (leaves_file) context.signals.handle(wait_for_the_next_action());
     try {
         return Listener(settings.command.listener, log.sink());
     } catch (const std::system_error& error) {
-        throw StartFailure(
-            Errc::listen_failed,
-            "cannot listen on " + settings.command.listener.listen + ": " + error.code().message());
+        throw StartFailure(Errc::listen_failed, std::string("cannot listen on ") + error.what());
     }
 }
 
@@ -156,7 +171,7 @@ int receive(const Arguments& arguments, CommandContext& context) {
     take_report_target(context, settings.command.json);
     take_samples_target(context, settings.command.samples);
     ConsoleLog log(context.console, settings.log_choice());
-    warn_if_exposed(settings.command.listener.listen, log);
+    warn_if_exposed(settings.command.listener, log);
     // What is wrong with them is said before anybody can connect.
     std::vector<DeviceEntry> devices = make_devices(settings, Role::destination);
     Listener listener = open_listener(settings, context, log);
@@ -165,13 +180,13 @@ int receive(const Arguments& arguments, CommandContext& context) {
     try {
         if (settings.command.serve) {
             devices.clear();  // Each migration makes its own.
-            announce(listener.address(), settings, log);
+            announce(listener, settings, log);
             return serve(listener, settings, context, log);
         }
         say_what_was_left(devices, log);
         Destination destination(settings.command.destination, std::move(devices), nullptr,
                                 log.sink());
-        announce(listener.address(), settings, log);
+        announce(listener, settings, log);
         return run_migration(destination_end(destination, listener), settings, context, log);
     } catch (...) {
         // What acts on a signal now would find the listener gone.

@@ -38,6 +38,35 @@ Json settings_json(const std::vector<EffectiveSetting>& settings) {
     return json;
 }
 
+Json tcp_json(const std::optional<TcpReport>& tcp) {
+    if (!tcp) return nullptr;
+    return Json{{"local-address", tcp->local_address},
+                {"remote-address", tcp->remote_address},
+                {"congestion-control", text_or_null(tcp->congestion_control)},
+                {"rtt-us", tcp->rtt_us},
+                {"rtt-variation-us", tcp->rtt_variation_us},
+                {"retransmits", tcp->retransmits},
+                {"congestion-window", tcp->congestion_window},
+                {"segment-bytes", tcp->segment_bytes},
+                {"delivery-rate", tcp->delivery_rate},
+                {"busy-us", tcp->busy_us},
+                {"receiver-limited-us", tcp->receiver_limited_us},
+                {"send-buffer-limited-us", tcp->send_buffer_limited_us},
+                {"unanswered", tcp->unanswered}};
+}
+
+Json slow_paths_json(const std::vector<SlowPathReport>& paths) {
+    Json json = Json::array();
+    for (const SlowPathReport& slow : paths) {
+        json.push_back(Json{{"path", slow.path},
+                            {"fastest", slow.fastest},
+                            {"mbps", rate(slow.mbps)},
+                            {"fastest-mbps", rate(slow.fastest_mbps)},
+                            {"advice", slow.advice}});
+    }
+    return json;
+}
+
 Json channels_json(const std::vector<ChannelReport>& channels) {
     Json json = Json::array();
     for (const ChannelReport& channel : channels) {
@@ -46,7 +75,10 @@ Json channels_json(const std::vector<ChannelReport>& channels) {
                             {"bytes", channel.bytes},
                             {"cpu-us", channel.cpu_us},
                             {"raw-bytes", channel.raw_bytes},
-                            {"compression-time-us", channel.compression_time_us}});
+                            {"compression-time-us", channel.compression_time_us},
+                            {"path", text_or_null(channel.path)},
+                            {"cpus", text_or_null(channel.cpus)},
+                            {"tcp", tcp_json(channel.tcp)}});
     }
     return json;
 }
@@ -132,6 +164,9 @@ std::string report_json(const RunOutcome& outcome, ReportForm form) {
         {"cpu-us", or_null(outcome.cpu_us)},
         {"transfer", transfer_json(report.transfer)},
         {"settings", settings_json(outcome.settings)},
+        {"slow-paths", slow_paths_json(report.slow_paths)},
+        {"numa-node", or_null(report.numa_node)},
+        {"placement-note", text_or_null(report.placement_note)},
         {"channels", channels_json(report.channels)},
         {"devices", devices_json(report.devices)},
         {"error", error_json(report.error)},

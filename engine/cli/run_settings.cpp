@@ -19,13 +19,20 @@ Role role_of(Subcommand subcommand) {
     return subcommand == Subcommand::receive ? Role::destination : Role::source;
 }
 
-void apply(CommandSettings& settings, const CommandOption& option, const std::string& value,
-           const std::string& written) {
+/// `written` is how the user named the option.
+void apply(CommandSettings& settings, const GivenOption& given, const std::string& written,
+           SettingOrigin origin, Origins& origins) {
+    const CommandOption& option = *given.option;
+    const auto before = origins.find(&option);
+    // What the command line says takes the place of everything the file says of it.
+    const bool first = before == origins.end() || before->second != origin;
+    if (option.repeatable() && first) option.forget(settings);
     try {
-        option.apply(settings, value);
+        option.apply(settings, given.value);
     } catch (const UsageError& error) {
-        throw UsageError(written + " \"" + value + "\" " + error.what());
+        throw UsageError(written + " \"" + given.value + "\" " + error.what());
     }
+    origins[&option] = origin;
 }
 
 /// "memory,idstr=gpu0,size=1GiB": as it would stand on a command line.
@@ -58,9 +65,14 @@ void require_ends(Subcommand subcommand, const RunSettings& settings) {
     if (settings.devices.empty()) {
         throw UsageError(name + " needs at least one --device KIND,key=value,...");
     }
-    const auto parsed = parse_address(address);
-    if (send && parsed && parsed->family == Address::Family::tcp && parsed->port == 0) {
-        throw UsageError("--to \"" + address + "\" names no port: 0 is for --listen");
+    if (!send) return;
+    std::vector<std::string> all = settings.command.source.also_to;
+    all.insert(all.begin(), address);
+    for (const std::string& to : all) {
+        const auto parsed = parse_address(to);
+        if (parsed && parsed->family == Address::Family::tcp && parsed->port == 0) {
+            throw UsageError("--to \"" + to + "\" names no port: 0 is for --listen");
+        }
     }
 }
 
@@ -119,9 +131,9 @@ void apply_file(const std::string& path, Subcommand subcommand, RunSettings& set
                 Origins& origins) {
     SettingsFile file = read_settings_file(path, subcommand);
     for (const ConfiguredOption& entry : file.options) {
-        apply(settings.command, *entry.option, entry.value,
-              entry.where + ": " + std::string(entry.option->name));
-        origins[entry.option] = SettingOrigin::config_file;
+        apply(settings.command, {entry.option, entry.value},
+              entry.where + ": " + std::string(entry.option->name), SettingOrigin::config_file,
+              origins);
     }
     for (ConfiguredDevice& device : file.devices) {
         settings.devices.push_back({std::move(device.spec), std::move(device.where)});
@@ -132,8 +144,8 @@ void apply_file(const std::string& path, Subcommand subcommand, RunSettings& set
 void apply_arguments(const Arguments& arguments, Subcommand subcommand, RunSettings& settings,
                      Origins& origins) {
     for (const GivenOption& entry : arguments.options) {
-        apply(settings.command, *entry.option, entry.value, "--" + std::string(entry.option->name));
-        origins[entry.option] = SettingOrigin::command_line;
+        apply(settings.command, entry, "--" + std::string(entry.option->name),
+              SettingOrigin::command_line, origins);
     }
     if (arguments.devices.empty()) return;
     settings.devices.clear();

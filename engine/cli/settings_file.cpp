@@ -52,15 +52,25 @@ void read_devices(const std::string& path, const toml::node& node, SettingsFile&
     for (const toml::node& table : *tables) file.devices.push_back(read_device(path, table));
 }
 
-ConfiguredOption read_option(const std::string& path, Subcommand subcommand, std::string_view key,
-                             const toml::node& value) {
+/// More than one for an option that may be repeated and has a list.
+std::vector<ConfiguredOption> read_option(const std::string& path, Subcommand subcommand,
+                                          std::string_view key, const toml::node& value) {
     const std::string where = place(path, value.source());
     const CommandOption* option = find_option(subcommand, key);
     if (option == nullptr) throw UsageError(where + ": " + unknown_option_message(subcommand, key));
     if (option->apply == nullptr) {
         throw UsageError(where + ": " + std::string(key) + " cannot stand in a file");
     }
-    return {option, text_of(value, where, key), where};
+    const toml::array* list = value.as_array();
+    if (list == nullptr || !option->repeatable()) {
+        return {{option, text_of(value, where, key), where}};
+    }
+    std::vector<ConfiguredOption> several;
+    for (const toml::node& item : *list) {
+        const std::string here = place(path, item.source());
+        several.push_back({option, text_of(item, here, key), here});
+    }
+    return several;
 }
 
 std::string read_whole(const std::string& path) {
@@ -115,8 +125,8 @@ void read_section(const std::string& path, Subcommand end, Subcommand subcommand
                          name + "]");
     }
     for (const auto& [key, value] : in_file_order(*table)) {
-        ConfiguredOption option = read_option(path, end, key, *value);
-        if (end == subcommand) file.options.push_back(std::move(option));
+        auto read = read_option(path, end, key, *value);
+        if (end == subcommand) std::ranges::move(read, std::back_inserter(file.options));
     }
 }
 
@@ -131,7 +141,8 @@ SettingsFile read_settings_file(const std::string& path, Subcommand subcommand) 
         } else if (key == "device") {
             read_devices(path, *value, file);
         } else {
-            file.options.push_back(read_option(path, subcommand, key, *value));
+            auto read = read_option(path, subcommand, key, *value);
+            std::ranges::move(read, std::back_inserter(file.options));
         }
     }
     return file;

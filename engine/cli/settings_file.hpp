@@ -26,9 +26,9 @@ struct SettingsFile {
 };
 
 /// Reads `path` for `subcommand`. Top-level keys are the long names of the options that may stand
-/// in a file; those for one end alone stand in a table [send] or [receive]. Each [[device]] table
-/// has `kind` and the keys of that kind. Numbers and booleans may be written as such. Throws
-/// UsageError that begins with file and line.
+/// in a file, where one that may be repeated takes a list too; those for one end alone stand in a
+/// table [send] or [receive]. Each [[device]] table has `kind` and the keys of that kind. Numbers
+/// and booleans may be written as such. Throws UsageError that begins with file and line.
 SettingsFile read_settings_file(const std::string& path, Subcommand subcommand);
 
 }  // namespace multifd

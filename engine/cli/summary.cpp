@@ -6,6 +6,7 @@
 #include "engine/cli/printable_text.hpp"
 #include "engine/cli/readable.hpp"
 #include "engine/cli/text_table.hpp"
+#include "engine/network_paths.hpp"
 
 namespace multifd {
 namespace {
@@ -73,11 +74,33 @@ std::string device_table(const std::vector<DeviceReport>& devices) {
 }
 
 std::string channel_table(const std::vector<ChannelReport>& channels) {
-    TextTable table({"channel", "packets", "bytes"});
+    TextTable table({"channel", "packets", "bytes", "<path"});
     for (const ChannelReport& channel : channels) {
         if (&channel - channels.data() == static_cast<std::ptrdiff_t>(kRowsMax)) break;
         table.add({std::to_string(channel.id), std::to_string(channel.packets),
-                   readable_bytes(channel.bytes)});
+                   readable_bytes(channel.bytes), channel.path.empty() ? "-" : channel.path});
+    }
+    return table.empty() ? "" : table.text();
+}
+
+std::string share(std::uint64_t part, std::uint64_t whole) {
+    return whole == 0 ? "-" : std::to_string(100 * part / whole) + "%";
+}
+
+std::string tcp_table(const std::vector<ChannelReport>& channels) {
+    TextTable table({"channel", "<from", "<to", "<control", "rtt", "again", "window", "rate",
+                     "busy", "peer full", "buffer full", "<cpus"});
+    for (const ChannelReport& channel : channels) {
+        if (&channel - channels.data() == static_cast<std::ptrdiff_t>(kRowsMax)) break;
+        if (!channel.tcp) continue;
+        const TcpReport& tcp = *channel.tcp;
+        table.add({std::to_string(channel.id), tcp.local_address, tcp.remote_address,
+                   tcp.congestion_control, readable_us(tcp.rtt_us), std::to_string(tcp.retransmits),
+                   readable_bytes(tcp.congestion_window * tcp.segment_bytes),
+                   readable_rate(static_cast<double>(tcp.delivery_rate) * 8 / 1e6),
+                   readable_us(tcp.busy_us), share(tcp.receiver_limited_us, tcp.busy_us),
+                   share(tcp.send_buffer_limited_us, tcp.busy_us),
+                   channel.cpus.empty() ? "-" : channel.cpus});
     }
     return table.empty() ? "" : table.text();
 }
@@ -130,7 +153,7 @@ std::string ownership_line(const RunOutcome& outcome) {
     return line;
 }
 
-std::string summary(const RunOutcome& outcome) {
+std::string summary(const RunOutcome& outcome, bool detailed) {
     const Report& report = outcome.report;
     std::string text = line_of(outcome_line(outcome));
     if (report.error) text += line_of(error_line(*report.error));
@@ -140,6 +163,10 @@ std::string summary(const RunOutcome& outcome) {
         if (!downtime.empty()) text += line_of(downtime);
         text += device_table(report.devices) + rest_line(report.devices.size(), "devices");
         text += channel_table(report.channels) + rest_line(report.channels.size(), "channels");
+        if (detailed) text += tcp_table(report.channels);
+        for (const SlowPathReport& slow : report.slow_paths) {
+            text += line_of("  " + describe(slow));
+        }
     }
     return text + line_of(ownership_line(outcome));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <sstream>
 
 namespace multifd {
 namespace {
@@ -33,10 +34,16 @@ Migration::Migration(Plan plan) : plan_(std::move(plan)) {
     const std::string address_file = folder_ / "address";
     Words words = arguments("destination", plan_.devices + plan_.destination_devices,
                             plan_.options + plan_.destination_options);
-    words = Words{"receive", "--listen", listen_address(), "--address-file", address_file} + words;
+    for (std::size_t i = plan_.listen.size(); i > 0; --i) {
+        words = Words{"--listen", plan_.listen[i - 1]} + words;
+    }
+    if (plan_.listen.empty()) words = Words{"--listen", listen_address()} + words;
+    words = Words{"receive", "--address-file", address_file} + words;
     destination_ = std::make_unique<RunningCommand>(folder("destination"), words,
                                                     plan_.destination_surroundings);
-    address_ = wait_for_address(address_file, *destination_);
+    std::istringstream lines(wait_for_address(address_file, *destination_));
+    for (std::string line; std::getline(lines, line);) addresses_.push_back(line);
+    if (!addresses_.empty()) address_ = addresses_.front();
     if (plan_.relay && !address_.empty()) relay_ = std::make_unique<Relay>(address_, *plan_.relay);
 }
 
@@ -72,6 +79,9 @@ Words Migration::arguments(std::string_view end, const Words& devices, const Wor
 void Migration::start() {
     Words words = arguments("source", plan_.devices + plan_.source_devices,
                             plan_.options + plan_.source_options);
+    for (std::size_t i = addresses_.size(); i > 1; --i) {
+        words = Words{"--to", addresses_[i - 1]} + words;
+    }
     words = Words{"send", "--to", relay_ ? relay_->address() : address_} + words;
     source_ = std::make_unique<RunningCommand>(folder("source"), words, plan_.source_surroundings);
 }

@@ -16,6 +16,7 @@ struct Plan {
     enum class Transport { tcp_ipv4, tcp_ipv6, unix_socket };
 
     Transport transport = Transport::tcp_ipv4;
+    Words listen;          ///< Where to listen instead; the source is given all of them.
     Words devices;         ///< Values of --device, for both ends.
     Words source_devices;  ///< More of them, for one end.
     Words destination_devices;
@@ -62,6 +63,8 @@ class Migration {
     [[nodiscard]] Relay* relay() noexcept { return relay_.get(); }
     /// Where the destination listens: as its --address-file says.
     [[nodiscard]] const std::string& address() const noexcept { return address_; }
+    /// All of its addresses.
+    [[nodiscard]] const Words& addresses() const noexcept { return addresses_; }
     [[nodiscard]] std::string folder(std::string_view end) const { return folder_ / end; }
     [[nodiscard]] std::string source_state_folder() const;
     [[nodiscard]] std::string destination_state_folder() const;
@@ -74,6 +77,7 @@ class Migration {
     Plan plan_;
     TemporaryFolder folder_;
     std::string address_;
+    Words addresses_;
     std::unique_ptr<RunningCommand> destination_;
     std::unique_ptr<RunningCommand> source_;
     std::unique_ptr<Relay> relay_;

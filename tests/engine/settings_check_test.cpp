@@ -101,11 +101,50 @@ TEST_CASE("every source setting that is out of range is named", "[engine]") {
         {"downtime-limit", [](auto& s) { s.downtime_limit = -1ms; }},
         {"machine", [](auto& s) { s.machine = std::string(256, 'm'); }},
         {"machine", [](auto& s) { s.machine.clear(); }},
+        {"there are 3 addresses",
+         [](auto& s) {
+             s.also_to = {"unix:/b", "unix:/c"};
+         }},
+        {"bind is given 2 times for 1",
+         [](auto& s) {
+             s.bind = {"127.0.0.1", "127.0.0.1"};
+         }},
+        {"bind \"localhost\" is no", [](auto& s) { s.bind = {"localhost"}; }},
+        {"bind \"127.0.0.1:80\" is no", [](auto& s) { s.bind = {"127.0.0.1:80"}; }},
+        {"bind unix:/here cannot", [](auto& s) { s.bind = {"unix:/here"}; }},
     }));
     INFO(one.name);
     SourceSettings settings;
     one.spoil(settings);
     CHECK_THAT(refusal(settings, kOneDevice), Catch::StartsWith(one.name));
+}
+
+TEST_CASE("a source address that cannot go with its destination is named with it", "[engine]") {
+    struct Case {
+        const char* to;
+        const char* bind;
+        const char* words;
+    };
+    const auto one = GENERATE(values<Case>({
+        {"unix:/there", "127.0.0.1", "to a UNIX socket has no source address"},
+        {"tcp:127.0.0.1:1", "::1", "one is an IPv4 address, the other an IPv6"},
+        {"tcp:[::1]:1", "127.0.0.1", "one is an IPv4 address, the other an IPv6"},
+        {"tcp:127.0.0.1:1", "127.0.0.2", ""},
+        {"tcp:name:1", "::1", ""},
+        {"unix:/there", "any", ""},
+    }));
+    CAPTURE(one.to, one.bind);
+    SourceSettings settings;
+    settings.to = "unix:/first";
+    settings.also_to = {one.to};
+    settings.bind = {"any", one.bind};
+    const std::string words = refusal(settings, kOneDevice);
+    if (*one.words == '\0') {
+        CHECK(words.empty());
+    } else {
+        CHECK_THAT(words, Catch::Contains(one.words) && Catch::Contains(one.to) &&
+                              Catch::Contains(one.bind));
+    }
 }
 
 TEST_CASE("every destination setting that is out of range is named", "[engine]") {

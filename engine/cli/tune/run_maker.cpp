@@ -139,6 +139,10 @@ RunMaker::Words RunMaker::source_words(const Words& words, bool samples) const {
               "--to",        address_,
               "--state-dir", folder_.file("source.state"),
               "--json",      folder_.file("source.json")};
+    for (const std::string& address : plan_.also_to) {
+        all.emplace_back("--to");
+        all.push_back(address);
+    }
     for (const std::string& device : device_words(plan_.workload)) {
         all.emplace_back("--device");
         all.push_back(device);

@@ -19,8 +19,9 @@ namespace multifd::tuning {
 /// What all runs of a tuning have in common.
 struct RunPlan {
     Workload workload;
-    std::string to;         ///< Empty: a destination of our own, over loopback.
-    CommonSettings common;  ///< The deadlines.
+    std::string to;                      ///< Empty: a destination of our own, over loopback.
+    CommonSettings common;               ///< The deadlines.
+    std::vector<std::string> also_to{};  ///< Further addresses of the same destination.
 };
 
 /// The command that a user runs at the destination's host for `plan.to`.

@@ -202,7 +202,7 @@ int tune(const Arguments& arguments, CommandContext& context) {
     const CommandSettings& command = settings.command;
     if (command.tune.out.empty()) throw UsageError("tune needs --out DIR");
     refuse_combinations(command.tune.workload);
-    RunPlan plan{command.tune.workload, command.source.to, command.source};
+    RunPlan plan{command.tune.workload, command.source.to, command.source, command.source.also_to};
     Results results;
     results.matrix = matrix_of(command);
     results.workload = plan.workload;

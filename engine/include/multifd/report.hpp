@@ -32,6 +32,24 @@ std::string_view to_string(Role role) noexcept;
 std::string_view to_string(Status status) noexcept;  ///< "pre-switchover", "unknown-owner", ...
 std::string_view to_string(Owner owner) noexcept;
 
+/// What the kernel knows of a channel's TCP connection: rates and limits of what this end sends,
+/// which at the destination is next to nothing. Times and counts since it was made.
+struct TcpReport {
+    std::string local_address;
+    std::string remote_address;
+    std::string congestion_control;
+    std::uint64_t rtt_us = 0;  ///< Smoothed round trip time.
+    std::uint64_t rtt_variation_us = 0;
+    std::uint64_t retransmits = 0;             ///< Segments sent again.
+    std::uint64_t congestion_window = 0;       ///< In segments.
+    std::uint64_t segment_bytes = 0;           ///< Largest segment.
+    std::uint64_t delivery_rate = 0;           ///< Bytes per second that lately reached the peer.
+    std::uint64_t busy_us = 0;                 ///< With bytes on their way.
+    std::uint64_t receiver_limited_us = 0;     ///< Of that: the peer took no more.
+    std::uint64_t send_buffer_limited_us = 0;  ///< Of that: the send buffer was too small.
+    std::uint64_t unanswered = 0;              ///< Retransmission timeouts in a row, at the end.
+};
+
 struct ChannelReport {
     std::uint32_t id = 0;
     std::uint64_t packets = 0;
@@ -39,6 +57,19 @@ struct ChannelReport {
     std::uint64_t cpu_us = 0;     ///< Processor time of its thread here; 0 until that has ended.
     std::uint64_t raw_bytes = 0;  ///< What its packets' data stand for, uncompressed.
     std::uint64_t compression_time_us = 0;  ///< Compressing at the source, else decompressing.
+    std::string path{};  ///< The destination's address: as it was given to the source, or as the
+                         ///< destination was reached.
+    std::string cpus{};  ///< Where its thread was placed: "3", "0-7"; empty when it was not.
+    std::optional<TcpReport> tcp{};  ///< Nothing for a UNIX socket.
+};
+
+/// A network path that was clearly slower than another.
+struct SlowPathReport {
+    std::string path;
+    std::string fastest;  ///< The path it is compared with.
+    double mbps = 0;      ///< Megabits per second of one of its channels, while busy.
+    double fastest_mbps = 0;
+    std::string advice;  ///< One line: what to look at.
 };
 
 struct DeviceReport {
@@ -120,6 +151,9 @@ struct Report : Statistics {
     std::vector<DowntimePart> downtime_parts;
     std::optional<TransferCost> transfer;  ///< Empty when the transfer did not come to its end.
     std::vector<AgreedSetting> agreed;
+    std::vector<SlowPathReport> slow_paths{};  ///< Source only: it alone can tell.
+    std::optional<std::uint32_t> numa_node{};  ///< Where the packets' memory was asked for.
+    std::string placement_note{};  ///< Why numa-node had no effect, or only a part of it.
     std::optional<ErrorReport> error;
     [[nodiscard]] int exit_code() const noexcept {
         return error ? error->exit_code : (status == Status::completed ? 0 : 1);

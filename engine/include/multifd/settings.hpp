@@ -49,6 +49,18 @@ struct DeviceEntry {
         device;  ///< Shared, because a call that never returns outlives the session.
 };
 
+/// On which NUMA node the channels' threads run and the packets' memory lies. On a machine with one
+/// node nothing changes, and the report says so.
+struct NumaNode {
+    enum class Kind {
+        none,       ///< Wherever the system puts them.
+        automatic,  ///< "auto": the node of the main connection's network device, when it is known.
+        fixed,      ///< `node`.
+    };
+    Kind kind = Kind::none;
+    unsigned node = 0;
+};
+
 /// What both ends have.
 struct CommonSettings {
     Peer peer = Peer::multifd;
@@ -59,6 +71,9 @@ struct CommonSettings {
     bool verify = true;     ///< transfer-digest; used when both ends want it.
     std::string state_dir;  ///< Folder of ownership records, made when missing; empty keeps none.
     OnUnknownOwner on_unknown_owner = OnUnknownOwner::hold;
+    /// Channel i's thread runs on CPU i modulo their number. Empty: anywhere.
+    std::vector<unsigned> channel_cpus{};
+    NumaNode numa_node{};
 };
 
 struct SourceSettings : CommonSettings {
@@ -76,6 +91,13 @@ struct SourceSettings : CommonSettings {
     bool switchover_ack = false;   ///< Wait for the destination's acknowledgement of initial data.
     std::string machine = "none";  ///< Peer qemu: the machine type in CONFIGURATION.
     std::array<std::byte, 16> uuid{};  ///< Peer qemu: the guest's UUID, which QEMU checks.
+    /// Further addresses of the same destination. The channels are spread over `to` and these, one
+    /// after the other: channel i takes address i modulo their number, so there are at least as
+    /// many channels. The main channel and the control connection take `to`.
+    std::vector<std::string> also_to{};
+    /// The source address of the connections to `to` and to each of `also_to`, by position: an IPv4
+    /// or IPv6 address of this host, or "any". What is not given is "any".
+    std::vector<std::string> bind{};
 };
 
 struct DestinationSettings : CommonSettings {
@@ -94,6 +116,7 @@ struct ListenerSettings {
     std::uint32_t unclassified_max = 512;  ///< Connections that may be in that state at once.
     std::uint32_t parked_max = 255;        ///< Peer qemu: channels kept before their main channel.
     std::chrono::milliseconds parked_timeout{10'000};
+    std::vector<std::string> also_listen{};  ///< Further addresses, of any family.
 };
 
 }  // namespace multifd

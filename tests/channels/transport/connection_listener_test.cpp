@@ -12,6 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "channels/transport/connector.hpp"
+#include "channels/transport/listening_socket.hpp"
+#include "channels/transport/system_error.hpp"
 #include "tests/channels/transport/listener_fixture.hpp"
 #include "tests/support/temporary_folder.hpp"
 
@@ -29,6 +32,54 @@ ConnectionListenerSettings quick_to_judge(std::chrono::milliseconds timeout) {
     settings.classify_timeout = timeout;
     settings.parked_timeout = timeout;
     return settings;
+}
+
+TEST_CASE("one session's connections come in by several addresses", "[listener]") {
+    const TemporaryFolder folder;
+    ConnectionListenerSettings settings;
+    settings.address = *parse_address("tcp:127.0.0.1:0");
+    settings.also = {*parse_address("tcp:127.0.0.2:0"), *parse_address("tcp:[::1]:0"),
+                     *parse_address("unix:" + (folder / "socket"))};
+    ConnectionListener listener(settings);
+    const auto addresses = listener.local_addresses();
+    REQUIRE(addresses.size() == 4);
+    CHECK(listener.local_address() == addresses.front());
+    const auto client = [&](std::size_t address, const Bytes& bytes) {
+        auto made = connect(addresses[address], soon(), nullptr).value();
+        REQUIRE_FALSE(made.send(bytes));
+        return made;
+    };
+
+    const auto main_client = client(3, main_bytes());
+    CHECK(listener.accept_main(soon(), nullptr).has_value());
+    const auto door = listener.open_door(kSession, 4, false);
+    std::vector<Connection> clients;
+    for (std::uint8_t id = 0; id < 4; ++id) {
+        clients.push_back(client(id, channel_bytes(kSession, id)));
+    }
+    auto collected = door->collect(soon(), nullptr);
+    REQUIRE(collected.has_value());
+    for (std::size_t id = 0; id < 4; ++id) {
+        CAPTURE(id);
+        CHECK(are_connected(clients[id], collected->channels[id]));
+        CHECK(local_address_of(collected->channels[id].fd()) == addresses[id]);
+    }
+}
+
+TEST_CASE("a listener listens on all of its addresses or on none", "[listener]") {
+    const TemporaryFolder folder;
+    const ListeningSocket taken(*parse_address("tcp:127.0.0.1:0"));
+    ConnectionListenerSettings settings;
+    settings.address = *parse_address("unix:" + (folder / "socket"));
+    settings.also = {taken.local_address()};
+    try {
+        const ConnectionListener listener(settings);
+        FAIL("it listens on an address that is taken");
+    } catch (const std::system_error& error) {
+        CHECK(error.code() == std::error_code(EADDRINUSE, std::system_category()));
+        CHECK_THAT(error.what(), Catch::StartsWith(to_string(taken.local_address())));
+    }
+    CHECK(connect(settings.address, soon(), nullptr).error() == system_error(ENOENT));
 }
 
 TEST_CASE("a session's connections come in by id, whatever their order", "[listener]") {

@@ -77,6 +77,47 @@ TEST_CASE("an address that cannot be connected to is address_invalid", "[connect
           Errc::address_invalid);
 }
 
+TEST_CASE("a connection leaves from the address it was told to", "[connector]") {
+    struct Case {
+        std::string listen;
+        std::string from;
+    };
+    const auto sample = GENERATE(values<Case>({{"tcp:127.0.0.1:0", "127.0.0.2"},
+                                               {"tcp:127.0.0.1:0", "127.0.0.1"},
+                                               {"tcp:[::1]:0", "::1"}}));
+    CAPTURE(sample.listen, sample.from);
+    const ListeningSocket listening(*parse_address(sample.listen));
+    const NetworkPath path{.to = listening.local_address(),
+                           .from = numeric_address(sample.from, 0).value()};
+
+    const auto first = connect(path, soon(), nullptr);
+    const auto second = connect(path, soon(), nullptr);
+
+    REQUIRE(first.has_value());
+    REQUIRE(second.has_value());
+    CHECK(local_address_of(first->fd()).host == sample.from);
+    CHECK(local_address_of(first->fd()).port != local_address_of(second->fd()).port);
+    const auto accepted = listening.accept();
+    REQUIRE(accepted.has_value());
+    CHECK(accepted->peer == to_string(local_address_of(first->fd())));
+}
+
+TEST_CASE("a source address that cannot be used is told from a destination that cannot",
+          "[connector]") {
+    const ListeningSocket listening(*parse_address("tcp:127.0.0.1:0"));
+    const auto from = [&](const std::string& host) {
+        return connect(NetworkPath{.to = listening.local_address(),
+                                   .from = numeric_address(host, 0).value()},
+                       soon(), nullptr)
+            .error();
+    };
+    // Addresses kept for documentation: no host has them.
+    CHECK(from("192.0.2.1") == Errc::bind_not_local);
+    CHECK(from("::1") == Errc::bind_family_wrong);
+    CHECK(from("2001:db8::1") == Errc::bind_family_wrong);
+    CHECK(numeric_address("localhost", 0).error() == Errc::address_invalid);
+}
+
 TEST_CASE("a name that does not exist is an error that says so", "[connector]") {
     // No label may be longer than 63 letters, so no name server is asked.
     const auto made =

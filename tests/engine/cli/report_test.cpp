@@ -218,6 +218,44 @@ TEST_CASE("the summary tells of devices, channels, downtime and the owner", "[cl
                          "do\n"));
 }
 
+TEST_CASE("the report holds connections, placement and slow paths by the schema", "[cli]") {
+    RunOutcome outcome = completed();
+    TcpReport tcp;
+    tcp.local_address = "tcp:10.0.0.1:5000";
+    tcp.remote_address = "tcp:10.0.0.2:4444";
+    tcp.congestion_control = "bbr";
+    tcp.rtt_us = 250;
+    tcp.retransmits = 3;
+    tcp.congestion_window = 10;
+    tcp.segment_bytes = 1024;
+    tcp.busy_us = 1000;
+    tcp.receiver_limited_us = 250;
+    outcome.report.channels[0].tcp = tcp;
+    outcome.report.channels[0].path = "tcp:10.0.0.2:4444";
+    outcome.report.channels[0].cpus = "0-3,8";
+    outcome.report.numa_node = 1;
+    outcome.report.placement_note = "channel-cpus lie outside";
+    outcome.report.slow_paths = {
+        {"tcp:10.1.0.2:4444", "tcp:10.0.0.2:4444", 95.5, 955, "check that link"}};
+    CHECK(faults(report_json(outcome)).empty());
+    const JsonReport report = parsed(outcome);
+    CHECK(report.text("channels.0.tcp.congestion-control") == "bbr");
+    CHECK(report.number("channels.0.tcp.receiver-limited-us") == 250);
+    CHECK(report.text("channels.0.cpus") == "0-3,8");
+    CHECK_FALSE(report.has("channels.1.tcp"));
+    CHECK_FALSE(report.has("channels.1.path"));
+    CHECK(report.number("numa-node") == 1);
+    CHECK(report.text("slow-paths.0.path") == "tcp:10.1.0.2:4444");
+    CHECK(report.real("slow-paths.0.mbps") == 95.5);
+
+    const std::string brief = summary(outcome);
+    CHECK_THAT(brief, Catch::Contains("the path to tcp:10.1.0.2:4444 is slow"));
+    CHECK_THAT(brief, !Catch::Contains("bbr"));
+    const std::string detailed = summary(outcome, true);
+    CHECK_THAT(detailed, Catch::Contains("bbr") && Catch::Contains("10.0 KiB") &&
+                             Catch::Contains("25%") && Catch::Contains("0-3,8"));
+}
+
 TEST_CASE("the summary of a failure says where, and whether a retry is safe", "[cli]") {
     const std::string text = summary(failed());
     CHECK_THAT(text, Catch::Contains("error idx_gap in phase device, peer tcp:127.0.0.1:4444: "

@@ -199,6 +199,72 @@ TEST_CASE("the command line wins over the file, and each setting knows where it 
     CHECK(effective(replaced, "device").origin == SettingOrigin::command_line);
 }
 
+TEST_CASE("addresses add up, and the command line's take the place of the file's", "[cli]") {
+    const TemporaryFolder folder;
+    write_text(folder / "source.toml",
+               "to = [\"tcp:10.0.0.2:1\", \"tcp:10.1.0.2:1\"]\n"
+               "bind = [\"any\", \"10.1.0.1\"]\n"
+               "[[device]]\nkind = \"memory\"\nidstr = \"a\"\nsize = \"1MiB\"\n");
+    const Words from_file{"send", "--config", folder / "source.toml"};
+    const auto texts = [](const SettingValue& value) {
+        return std::get<std::vector<std::string>>(value);
+    };
+
+    const RunSettings settings = settle(from_file);
+    CHECK(settings.command.source.to == "tcp:10.0.0.2:1");
+    CHECK(settings.command.source.also_to == Words{"tcp:10.1.0.2:1"});
+    CHECK(settings.command.source.bind == Words{"any", "10.1.0.1"});
+    CHECK(texts(effective(settings, "to").value) == Words{"tcp:10.0.0.2:1", "tcp:10.1.0.2:1"});
+
+    const RunSettings other =
+        settle(from_file + Words{"--to", "unix:/a", "--to", "unix:/b", "--to", "unix:/c"});
+    CHECK(other.command.source.to == "unix:/a");
+    CHECK(other.command.source.also_to == Words{"unix:/b", "unix:/c"});
+    CHECK(other.command.source.bind == Words{"any", "10.1.0.1"});
+    CHECK(effective(other, "to").origin == SettingOrigin::command_line);
+
+    const RunSettings single = settle(from_file + Words{"--to", "unix:/a"});
+    CHECK(effective(single, "to").value == SettingValue("unix:/a"));
+    CHECK(single.command.source.also_to.empty());
+
+    const RunSettings receive = settle(kReceive + Words{"--listen", "unix:/a"});
+    CHECK(receive.command.listener.listen == "tcp:127.0.0.1:0");
+    CHECK(receive.command.listener.also_listen == Words{"unix:/a"});
+
+    CHECK(refusal(kSend + Words{"--to", "tcp:a:0"}).find("tcp:a:0") != std::string::npos);
+    CHECK(refusal(kSend + Words{"--to", "nowhere"}).find("\"nowhere\"") != std::string::npos);
+    for (const char* wrong : {"unix:/a", "localhost", "1.2.3.4:5", "", "1.2.3"}) {
+        CAPTURE(wrong);
+        CHECK(refusal(kSend + Words{"--bind", wrong}).find("--bind") != std::string::npos);
+    }
+}
+
+TEST_CASE("CPUs and NUMA nodes reach both ends, and what is none is refused", "[cli]") {
+    for (const Words& end : {kSend, kReceive}) {
+        const RunSettings settings =
+            settle(end + Words{"--channel-cpus", "3,0-1", "--numa-node", "1"});
+        for (const CommonSettings* common : std::initializer_list<const CommonSettings*>{
+                 &settings.command.source, &settings.command.destination}) {
+            CHECK(common->channel_cpus == std::vector<unsigned>{3, 0, 1});
+            CHECK(common->numa_node.kind == NumaNode::Kind::fixed);
+            CHECK(common->numa_node.node == 1);
+        }
+        CHECK(effective(settings, "channel-cpus").value == SettingValue("3,0-1"));
+        CHECK(effective(settings, "numa-node").value == SettingValue("1"));
+        CHECK(effective(settle(end), "numa-node").value == SettingValue("none"));
+        CHECK(effective(settle(end + Words{"--numa-node", "auto"}), "numa-node").value ==
+              SettingValue("auto"));
+        for (const char* wrong : {"", "a", "1-", "3-1", "0,0", "9000"}) {
+            CAPTURE(wrong);
+            CHECK(refusal(end + Words{"--channel-cpus", wrong}).find("--channel-cpus") == 0);
+        }
+        for (const char* wrong : {"", "here", "-1", "1024", "1.5"}) {
+            CAPTURE(wrong);
+            CHECK(refusal(end + Words{"--numa-node", wrong}).find("--numa-node") == 0);
+        }
+    }
+}
+
 TEST_CASE("a file that cannot be meant is refused with its line and the nearest key", "[cli]") {
     struct Case {
         const char* content;

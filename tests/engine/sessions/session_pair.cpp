@@ -53,8 +53,10 @@ void SessionPair::start() {
 }
 
 void SessionPair::start_destination() {
-    listener_ =
-        std::make_unique<Listener>(ListenerSettings{.listen = "unix:" + (folder_ / "socket")});
+    if (listen_on.empty()) listen_on = {"unix:" + (folder_ / "socket")};
+    ListenerSettings settings{.listen = listen_on.front()};
+    settings.also_listen.assign(listen_on.begin() + 1, listen_on.end());
+    listener_ = std::make_unique<Listener>(settings);
     destination_ =
         std::make_unique<Destination>(destination_settings, destination_entries_, destination_host);
     destination_thread_ =
@@ -62,7 +64,10 @@ void SessionPair::start_destination() {
 }
 
 void SessionPair::start_source() {
-    source_settings.to = listener_->address();
+    const auto addresses = listener_->addresses();
+    source_settings.to = addresses.front();
+    source_settings.also_to.insert(source_settings.also_to.begin(), addresses.begin() + 1,
+                                   addresses.end());
     source_ = std::make_unique<Source>(source_settings, source_entries_, source_host);
     source_thread_ = std::thread([this] { reports_.source = source_->run(); });
 }

@@ -1,4 +1,4 @@
-// SessionPair: a Source and a Destination of one process, over a real UNIX socket.
+// SessionPair: a Source and a Destination of one process, over real sockets.
 #pragma once
 
 #include <functional>
@@ -24,6 +24,7 @@ class SessionPair {
 
     SourceSettings source_settings;
     DestinationSettings destination_settings;
+    std::vector<std::string> listen_on;  ///< Where; a UNIX socket when empty.
     Host* source_host = nullptr;
     Host* destination_host = nullptr;
     Journal journal;
@@ -45,6 +46,7 @@ class SessionPair {
     void start_source();
     /// Where the destination listens, once started.
     [[nodiscard]] std::string address() const { return listener_->address(); }
+    [[nodiscard]] std::vector<std::string> addresses() const { return listener_->addresses(); }
     Reports await();
     Reports run();
     Source& source() { return *source_; }

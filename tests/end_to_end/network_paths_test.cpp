@@ -1,0 +1,103 @@
+// Two hosts with two links between them: both are used, and a dead one is named.
+#include <catch2/catch.hpp>
+
+#include "tests/end_to_end/migration.hpp"
+#include "tests/support/network_namespaces.hpp"
+
+namespace multifd {
+namespace {
+
+/// False, said aloud, where namespaces cannot be made.
+bool possible() {
+    static const bool available = NetworkNamespaces::available();
+    if (!available) WARN("SKIPPED: network namespaces need root, ip, tc and the kernel's tbf");
+    return available;
+}
+
+Plan plan_over(const NetworkNamespaces& hosts) {
+    Plan plan;
+    plan.listen = {"tcp:" + NetworkNamespaces::destination_address(0) + ":0",
+                   "tcp:" + NetworkNamespaces::destination_address(1) + ":0"};
+    plan.source_options = words("--multifd-channels 4");
+    plan.source_surroundings.wrapper = hosts.source_wrapper();
+    plan.destination_surroundings.wrapper = hosts.destination_wrapper();
+    return plan;
+}
+
+}  // namespace
+
+TEST_CASE("channels over two links use both", "[end_to_end]") {
+    if (!possible()) return;
+    const NetworkNamespaces hosts(2);
+    Plan plan = plan_over(hosts);
+    plan.source_options = plan.source_options +
+                          Words{"--bind", "any", "--bind", NetworkNamespaces::source_address(1)};
+    plan.device("memory,idstr=gpu0,size=256MiB").device("memory,idstr=gpu1,size=64MiB");
+    Migration migration(std::move(plan));
+    migration.start();
+    const Outcome outcome = migration.finish();
+    INFO(describe(outcome));
+    check_completed(outcome);
+    for (unsigned id = 0; id < 4; ++id) {
+        const std::string channel = "channels." + std::to_string(id);
+        CAPTURE(channel);
+        CHECK(outcome.source.text(channel + ".path") == migration.addresses()[id % 2]);
+        CHECK(outcome.source.number(channel + ".packets") > 0);
+    }
+}
+
+TEST_CASE("a link that is slow is named, with what to look at, and holds up nothing else",
+          "[end_to_end]") {
+    if (!possible()) return;
+    NetworkNamespaces hosts(2);
+    hosts.limit(1, "100mbit");
+    Plan plan = plan_over(hosts);
+    plan.source_options = words("--multifd-channels 2");
+    plan.device("memory,idstr=gpu0,size=512MiB,held=on");
+    Migration migration(std::move(plan));
+    migration.start();
+    const Outcome outcome = migration.finish();
+    INFO(describe(outcome));
+    check_completed(outcome);
+    REQUIRE(outcome.source.report.has_value());
+    REQUIRE(outcome.source.report->size("slow-paths") == 1);
+    CHECK(outcome.source.text("slow-paths.0.path") == migration.addresses()[1]);
+    CHECK(outcome.source.text("slow-paths.0.fastest") == migration.addresses()[0]);
+    CHECK(outcome.source.report->real("slow-paths.0.mbps") < 200);
+    CHECK_FALSE(outcome.source.text("slow-paths.0.advice").empty());
+    CHECK(outcome.source.standard_error.find("the path to " + migration.addresses()[1] +
+                                             " is slow") != std::string::npos);
+    CHECK(outcome.source.number("channels.0.bytes") >
+          2 * outcome.source.number("channels.1.bytes"));
+    CHECK(outcome.source.text("channels.1.tcp.remote-address") == migration.addresses()[1]);
+}
+
+TEST_CASE("a link that is dead when the channels connect is named", "[end_to_end]") {
+    if (!possible()) return;
+    NetworkNamespaces hosts(2);
+    Plan plan = plan_over(hosts);
+    plan.source_options = plan.source_options + words("--connect-timeout 2s");
+    plan.device("memory,idstr=gpu0,size=1MiB");
+    Migration migration(std::move(plan));
+    hosts.cut(1);
+    migration.start();
+    const Outcome outcome = migration.finish();
+    INFO(describe(outcome));
+    check_source_kept(outcome);
+    CHECK(outcome.source.exit_code == 3);
+    CHECK(outcome.source.text("error.message").find(migration.addresses()[1]) != std::string::npos);
+}
+
+TEST_CASE("a source address of another link's network is refused as not local", "[end_to_end]") {
+    if (!possible()) return;
+    const NetworkNamespaces hosts(2);
+    Plan plan = plan_over(hosts);
+    plan.source_options = plan.source_options + Words{"--bind", "any", "--bind",
+                                                      NetworkNamespaces::source_address(0) + "9"};
+    plan.device("memory,idstr=gpu0,size=1MiB");
+    const Outcome outcome = migrate(std::move(plan));
+    INFO(describe(outcome));
+    check_failed(outcome.source, "bind_not_local", 3);
+}
+
+}  // namespace multifd
