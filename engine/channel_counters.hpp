@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -43,6 +44,9 @@ class TimeCounter {
         Clock::time_point since_;
     };
     [[nodiscard]] Guard measure() noexcept { return Guard(*this); }
+    void add(Clock::duration time) noexcept {
+        nanoseconds_.add(static_cast<std::uint64_t>(std::max<Clock::rep>(time.count(), 0)));
+    }
     [[nodiscard]] std::uint64_t us() const noexcept { return nanoseconds_.value() / 1000; }
 
   private:

@@ -159,13 +159,15 @@ Result<> ChannelReceivers::receive_state(ChannelId id, Head& head, PacketEncodin
     }
     head.device = device;
     head.idx = header->idx;
+    if (header->pre_copy && wiring_.qemu) return ErrorCode(Errc::state_flags_unknown);
 
     Refusal refusal;
     const auto claim = wiring_.inbound->admit(id,
                                               Arrival{.device = *device,
                                                       .idx = header->idx,
                                                       .bytes = header->state_bytes(),
-                                                      .config = header->config},
+                                                      .config = header->config,
+                                                      .pre_copy = header->pre_copy},
                                               refusal);
     if (!claim) {
         head.device = refusal.device;

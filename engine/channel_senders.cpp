@@ -10,6 +10,7 @@ namespace multifd {
 
 ChannelSenders::ChannelSenders(std::vector<Connection> channels, Wiring wiring)
     : wiring_(std::move(wiring)),
+      pacer_(wiring_.pacer),
       connections_(std::move(channels)),
       counters_(connections_.size()),
       traffic_(wiring_.devices.size()),
@@ -102,6 +103,7 @@ ErrorCode ChannelSenders::send_packet(ChannelId id, const OutboundPacket& packet
                                  .instance_id = identity.instance_id,
                                  .idx = packet.idx,
                                  .config = packet.config,
+                                 .pre_copy = packet.pre_copy,
                                  .data_bytes = static_cast<std::uint32_t>(encoded.data.size()),
                                  .encoding = encoded.encoding,
                                  .raw_bytes = raw ? 0 : raw_bytes},
@@ -123,14 +125,16 @@ ErrorCode ChannelSenders::send_packet(ChannelId id, const OutboundPacket& packet
 // Held to a rate, a packet leaves in pieces, so that a large one at a low rate is no burst.
 ErrorCode ChannelSenders::send(Connection& connection, std::span<const std::byte> header,
                                std::span<const std::byte> data) {
-    if (wiring_.pacer == nullptr || !wiring_.pacer->limited()) return connection.send(header, data);
-    auto piece = data.first(std::min(data.size(), wiring_.pacer->piece_bytes()));
-    if (!wiring_.pacer->take(header.size() + piece.size())) return Errc::cancelled;
+    auto* pacer = pacer_.load(std::memory_order_acquire);
+    if (pacer == nullptr || !pacer->limited()) return connection.send(header, data);
+    auto piece = data.first(std::min(data.size(), pacer->piece_bytes()));
+    if (!pacer->take(header.size() + piece.size())) return Errc::cancelled;
     auto error = connection.send(header, piece);
     for (auto rest = data.subspan(piece.size()); !error && !rest.empty();
          rest = rest.subspan(piece.size())) {
-        piece = rest.first(std::min(rest.size(), wiring_.pacer->piece_bytes()));
-        if (!wiring_.pacer->take(piece.size())) return Errc::cancelled;
+        pacer = pacer_.load(std::memory_order_acquire);  // A switchover does not wait for the old.
+        piece = rest.first(std::min(rest.size(), pacer->piece_bytes()));
+        if (!pacer->take(piece.size())) return Errc::cancelled;
         error = connection.send(piece);
     }
     return error;

@@ -28,6 +28,7 @@ struct OutboundPacket {
     DeviceId device;
     std::uint32_t idx = 0;
     bool config = false;
+    bool pre_copy = false;  ///< Read while its device ran.
     std::span<const std::byte> data;
     PooledBuffer buffer;  ///< Empty unless `data` lies in it; goes back to its pool once sent.
 };
@@ -57,6 +58,8 @@ class ChannelSenders {
 
     /// Blocks while the queue is full; false once aborted or finished.
     bool submit(OutboundPacket packet);
+    /// From here on, also for what is queued. It outlives the senders.
+    void set_pacer(SendPacer& pacer) noexcept { pacer_.store(&pacer, std::memory_order_release); }
     /// No more packets: waits until all are sent and every channel has been ended.
     void finish();
     /// Drops what is queued and ends the threads' waits; idempotent.
@@ -76,6 +79,7 @@ class ChannelSenders {
     void end_channel(ChannelId id);
 
     Wiring wiring_;
+    std::atomic<SendPacer*> pacer_;      ///< Publishes the pacer of the phase.
     std::atomic<bool> aborted_ = false;  ///< Set before the queue says so to the threads.
     std::vector<Connection> connections_;
     std::vector<ChannelCounters> counters_;

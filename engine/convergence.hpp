@@ -3,22 +3,32 @@
 
 #include <chrono>
 #include <cstdint>
+#include <vector>
 
 namespace multifd {
 
-/// What is known between two rounds of pre-copy.
-struct PreCopyOutlook {
-    std::uint64_t left_bytes = 0;  ///< All that would remain to be sent if everything stopped now.
-    std::uint64_t reducible_bytes = 0;  ///< The part of it that another round could send.
-    double bytes_per_second = 0;        ///< As measured; 0 when nothing has been sent yet.
+/// What would remain to be done if everything stopped now. What has been sent and is not yet known
+/// to be loaded remains too: a destination that writes slower than the source sends takes its time
+/// over it after the switchover.
+struct PreCopyShare {
+    std::uint64_t left_bytes = 0;
+    std::uint64_t reducible_bytes = 0;  ///< The part of it that needs no stop.
+    double bytes_per_second = 0;        ///< As measured; 0 when nothing is known yet.
+};
+
+/// What is known between two rounds of pre-copy, over all devices and the host.
+struct PreCopyOutlook : PreCopyShare {
+    /// Of single devices, at the rate at which each one's other end takes its data, where that is
+    /// known: the slowest may be what the downtime waits for.
+    std::vector<PreCopyShare> devices{};
     std::chrono::milliseconds downtime_limit{0};
     bool initial_data_sent = true;  ///< All devices' initial data has left.
     bool acknowledged = true;  ///< The destination's switchover-ack has come, or none is wanted.
 };
 
-/// Whether to switch over now: what is left fits the downtime limit at the measured rate; or
-/// another round cannot help, because nothing is reducible, or because what is not reducible alone
-/// breaks the limit and the rest has been brought within it.
+/// Whether to switch over now: for the whole and for each device, what is left fits the downtime
+/// limit at the measured rate; or another round cannot help, because nothing is reducible, or
+/// because what is not reducible alone breaks the limit and the rest has been brought within it.
 bool may_switch_over(const PreCopyOutlook& outlook) noexcept;
 
 }  // namespace multifd

@@ -116,10 +116,8 @@ void DestinationSession::send_loaded() {
     std::vector<VerifyEntry> entries;
     for (std::uint32_t i = 0; agreed_verify_ && i < source_order_.size(); ++i) {
         const auto& slot = *devices_[source_order_[i]];
-        entries.push_back({.device = i,
-                           .packets = slot.packets.value(),
-                           .bytes = slot.bytes.value() + slot.pre_copy_bytes.value(),
-                           .digest = slot.digest.value()});
+        entries.push_back(count(slot));
+        entries.back().device = i;
     }
     std::vector<std::byte> messages;
     for (const auto& body : encode_verify(entries)) {
@@ -341,12 +339,14 @@ void DestinationSession::add_downtime_parts() {
         for (const auto& slot : devices_) us = std::max(us, (slot->times.*member).us());
         return std::chrono::microseconds(us);
     };
-    std::uint64_t receiving = 0;
-    for (const auto& channel : receivers_->counters()) {
-        receiving = std::max(receiving, channel.moving.us());
+    std::chrono::microseconds receiving(0);
+    const auto channels = receivers_->counters();
+    for (std::size_t i = 0; i < channels.size() && i < receiving_before_.size(); ++i) {
+        const std::chrono::microseconds all(channels[i].moving.us());
+        receiving = std::max(receiving, all - receiving_before_[i]);
     }
     if (switchover_ && loaded_) add_part("state", *loaded_ - *switchover_);
-    add_part("receive", std::chrono::microseconds(receiving));
+    add_part("receive", receiving);
     add_part("reorder-wait", slowest(&DeviceTimes::wait));
     add_part("write", slowest(&DeviceTimes::data));
     add_part("config", slowest(&DeviceTimes::config));

@@ -45,6 +45,7 @@ Deadline DestinationSession::last_question_at() {
 }
 
 bool DestinationSession::answer(ReturnPathType type, std::span<const std::byte> body) {
+    const std::scoped_lock lock(answer_mutex_);
     std::vector<std::byte> message;
     append_message(message, type, body);
     const auto error = main_.send(message, Clock::now() + common_.stall_timeout, &interrupt_);
@@ -85,6 +86,7 @@ Hello DestinationSession::make_hello() const {
     const auto compression = settings_.multifd_compression;
     if (compression != MultifdCompression::none) hello.features.emplace_back(kFeatureZstd);
     if (compression == MultifdCompression::zstd) hello.required.emplace_back(kFeatureZstd);
+    if (common_.multifd_pre_copy) hello.features.emplace_back(kFeaturePreCopyChannels);
     for (const auto& slot : devices_) {
         hello.devices.push_back({.identity = slot->identity,
                                  .multifd = choice_of(slot->entry.multifd),
@@ -193,10 +195,13 @@ bool DestinationSession::adopt(const Hello& source) {
     agreed_verify_ = agreement.verify;
     encodings_ = {.zstd = agreement.has(kFeatureZstd),
                   .zero_tail = agreement.has(kFeatureZeroTail)};
+    pre_copy_on_channels_ = agreement.pre_copy_on_channels;
     for (const auto& device : agreement.devices) {
         auto& slot = *devices_[device.destination_index];
         slot.multifd = device.multifd;
         slot.running = device.running;
+        slot.pre_copies = device.pre_copies;
+        slot.pre_copy_on_channels = device.pre_copy_on_channels;
         slot.expected_bytes = source.devices[device.source_index].expected_bytes;
         source_order_.push_back(device.destination_index);
     }
@@ -204,7 +209,8 @@ bool DestinationSession::adopt(const Hello& source) {
                {"packet-size", packet_bytes_},
                {"verify", agreed_verify_ ? 1U : 0U},
                {"switchover-ack", agreement.switchover_ack ? 1U : 0U},
-               {"multifd-compression", 0, compression_name()}};
+               {"multifd-compression", 0, compression_name()},
+               {"multifd-pre-copy", agreement.has(kFeaturePreCopyChannels) ? 1U : 0U, {}}};
     log(LogLevel::info, "agreed with " + source.software + " at " + peer_);
     return true;
 }
@@ -301,10 +307,12 @@ bool DestinationSession::make_plane(std::vector<Connection> channels) {
         ReassemblyLimits{.buffer_bytes = packet_bytes_,
                          .buffers = static_cast<std::uint32_t>(buffers),
                          // QEMU may use none; then nothing is ever admitted.
-                         .channels = std::max(1U, static_cast<std::uint32_t>(channels.size()))},
+                         .channels = std::max(1U, static_cast<std::uint32_t>(channels.size())),
+                         .first_idx = first_idx_},
         static_cast<std::uint32_t>(devices_.size()));
     for (const auto& slot : devices_) {
         if (!slot->multifd) (void)inbound->exclude(slot->id);
+        if (slot->pre_copy_on_channels) inbound->begin_pre_copy(slot->id);
     }
     if (Refusal gap; !qemu_) (void)inbound->watch_for_gaps(gap);
     // For pieces of state, a config state or a host section: each at most 1 MiB.
@@ -318,7 +326,10 @@ bool DestinationSession::make_plane(std::vector<Connection> channels) {
                   [this](DeviceSlot& slot) {
                       incoming_[slot.id.value].touched = true;
                       if (!set_state(slot, DeviceState::resuming)) return;
-                      if (!qemu_) incoming_[slot.id.value].lent = slot.entry.device->lend();
+                      // What a device gives before and after it stops is a stream: the idx of a
+                      // packet does not say its place in the state.
+                      const bool in_place = !qemu_ && !slot.pre_copies;
+                      if (in_place) incoming_[slot.id.value].lent = slot.entry.device->lend();
                   })) {
         return false;
     }

@@ -1,4 +1,6 @@
 // The load threads: each writes its device's packets in order, the config state last.
+#include <algorithm>
+
 #include "channels/wire/assert.hpp"
 #include "channels/wire/device_state_packet.hpp"
 #include "engine/destination_session.hpp"
@@ -7,13 +9,19 @@ namespace multifd {
 
 void DestinationSession::load_from_channels(DeviceSlot& slot) {
     while (!slot.ended) {
-        std::optional<Delivery> delivery;
-        {
-            const auto waiting = slot.times.wait.measure();
-            delivery = inbound_->next(slot.id);
-        }
-        if (!delivery || !load_packet(slot, *delivery)) return;
+        const auto since = Clock::now();
+        const auto delivery = inbound_->next(slot.id);
+        if (!delivery) return;
+        if (!delivery->claim.pre_copy) slot.times.wait.add(downtime_since(since));
+        if (!load_packet(slot, *delivery)) return;
     }
+}
+
+// The time from `since` to now, as far as the source's devices were stopped.
+Clock::duration DestinationSession::downtime_since(Clock::time_point since) const noexcept {
+    const auto began = transfer_began_.load(std::memory_order_relaxed);
+    if (began == 0) return Clock::duration(0);
+    return Clock::now() - std::max(since, Clock::time_point(Clock::duration(began)));
 }
 
 bool DestinationSession::load_packet(DeviceSlot& slot, const Delivery& delivery) {
@@ -24,7 +32,7 @@ bool DestinationSession::load_packet(DeviceSlot& slot, const Delivery& delivery)
     if (claim.config) {
         if (!load_config_packet(slot, inbound_->buffer(claim))) return false;
     } else {
-        const auto time = slot.times.data.measure();
+        const auto time = (claim.pre_copy ? slot.times.pre_copy : slot.times.data).measure();
         const bool in_place = !lent.empty();
         const std::span<const std::byte> data =
             in_place ? lent.subspan(std::size_t{claim.idx} * packet_bytes_, claim.bytes)
@@ -35,17 +43,21 @@ bool DestinationSession::load_packet(DeviceSlot& slot, const Delivery& delivery)
             fail_call(slot, "write", written);
             return false;
         }
-        slot.digest.fold(claim.idx, 0, data.size(), delivery.hash);
-        slot.bytes.add(data.size());
+        const auto flags = claim.pre_copy ? kStateFlagPreCopy : 0U;
+        slot.digest.fold(claim.idx, flags, data.size(), delivery.hash);
+        (claim.pre_copy ? slot.pre_copy_bytes : slot.bytes).add(data.size());
     }
     slot.packets.add(1);
     progress_.fetch_add(1, std::memory_order_relaxed);
     Refusal gap;
     const bool last = claim.config;
     if (last) slot.ended = true;
-    if (inbound_->loaded(slot.id, gap)) return true;
-    report_gap(gap);
-    return false;
+    if (!inbound_->loaded(slot.id, gap)) {
+        report_gap(gap);
+        return false;
+    }
+    const auto initial_end = incoming_[slot.id.value].initial_end.load(std::memory_order_relaxed);
+    return claim.idx + 1 != initial_end || acknowledge_initial_data();
 }
 
 bool DestinationSession::load_config_packet(DeviceSlot& slot, std::span<const std::byte> data) {
@@ -123,12 +135,10 @@ bool DestinationSession::compare_tables() {
         }
         seen[theirs.device] = true;
         const auto& slot = *devices_[source_order_[theirs.device]];
-        const auto bytes = slot.bytes.value() + slot.pre_copy_bytes.value();
-        if (theirs.packets != slot.packets.value() || theirs.bytes != bytes) {
+        const auto ours = count(slot);
+        if (!same_counts(ours, theirs)) {
             fail({.code = Errc::count_mismatch,
-                  .detail = "loaded " + std::to_string(bytes) + " bytes in " +
-                            std::to_string(slot.packets.value()) + " packets, the source sent " +
-                            std::to_string(theirs.bytes) + " in " + std::to_string(theirs.packets),
+                  .detail = "loaded " + in_words(ours) + ", the source sent " + in_words(theirs),
                   .device = slot.identity});
             return false;
         }

@@ -1,6 +1,7 @@
 // DestinationSession: one migration to this end, as a story of steps.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -29,6 +30,8 @@ class DestinationSession final : public MigrationSession, private SectionClassif
                        LogSink log);
     Report run(ConnectionListener& listener);
     CancelAnswer cancel() noexcept;
+    /// Before run(), as SourceSession's.
+    void number_from(std::uint32_t first_idx) noexcept { first_idx_ = first_idx; }
 
   private:
     // The story, in order: up to everything loaded and validated.
@@ -65,12 +68,16 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     Result<Stream> take_command(const Command& command);
     Result<Stream> take_section(const SectionBegin& begin);
     Result<> begin_switchover();
+    Result<> begin_switchover_at(const Command& command);
+    Result<> end_pre_copy(std::span<const SwitchoverEntry> entries);
+    Result<> answer_pre_copy_query();
+    bool acknowledge_initial_data();
     void start_load_thread(DeviceSlot& slot);
     void load_section(DeviceSlot& slot, const SectionBegin& begin);
     Result<> load_record(DeviceSlot& slot, const SectionBegin& begin, const StreamEvent& event);
     Result<> load_data(DeviceSlot& slot, const SectionBegin& begin, std::uint64_t bytes);
     Result<> load_main_config(DeviceSlot& slot, std::span<const std::byte> config);
-    Result<> take_initial_data_mark(DeviceSlot& slot);
+    Result<> note_initial_data(const DeviceSlot& slot, std::uint32_t end, bool on_channels);
     Result<> load_host_section(const SectionBegin& begin);
     Result<> accept_main_state(DeviceSlot& slot);
     bool check_completeness();
@@ -83,6 +90,7 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     bool load_config_packet(DeviceSlot& slot, std::span<const std::byte> data);
     bool load_config(DeviceSlot& slot, std::span<const std::byte> config, std::uint32_t idx);
     void report_gap(const Refusal& gap);
+    [[nodiscard]] Clock::duration downtime_since(Clock::time_point since) const noexcept;
 
     // The end (destination_commit.cpp).
     void raise(DestinationEvent event);
@@ -117,10 +125,13 @@ class DestinationSession final : public MigrationSession, private SectionClassif
 
     // What loading keeps for a device.
     struct Incoming {
+        static constexpr std::uint32_t kNotSent = limits::kIdxReserved;
         std::span<std::byte> lent;  ///< Memory the device lends; constant while it is resuming.
         bool touched = false;       ///< Was brought to RESUMING: must be cleaned.
-        bool initial_data_sent = false;  ///< INIT_DATA_SENT has come.
-        bool by_main_channel = false;    ///< State came in its END section.
+        /// All initial data is loaded once the load thread is here: kNotSent before the mark, 0
+        /// when the data came down the main channel. Written by the main thread.
+        std::atomic<std::uint32_t> initial_end = kNotSent;
+        bool by_main_channel = false;  ///< State came in its END section.
         bool end_seen = false;
         bool full_seen = false;
         bool load_thread_started = false;
@@ -132,9 +143,11 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     DeviceDirectory directory_;
     SessionId session_id_;
     std::vector<std::uint32_t> source_order_;  ///< By index in the source's hello: our DeviceId.
+    std::uint32_t first_idx_ = 0;
     std::uint32_t channels_ = 0;
     std::size_t packet_bytes_ = 0;
     PacketEncodings encodings_;  ///< Agreed.
+    std::mutex answer_mutex_;    ///< For the return path, and the next; a load thread may answer.
     bool switchover_ack_sent_ = false;
     bool return_path_open_ = false;
     bool asked_for_hello_ = false;  ///< The source is multifd: it understands REFUSED.
@@ -166,6 +179,7 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     std::string doubt_;  ///< Why this end is in doubt.
     std::optional<Report> report_;
 
+    std::vector<std::chrono::microseconds> receiving_before_;  ///< By channel.
     std::optional<Clock::time_point> switchover_, loaded_, validated_, committed_, running_;
 };
 

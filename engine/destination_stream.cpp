@@ -36,7 +36,10 @@ bool DestinationSession::load_stream() {
     for (;;) {
         const auto event = reader_->next();
         if (!event) return fail_stream(event.error());
-        progress_.fetch_add(1, std::memory_order_relaxed);
+        // A source that waits for us asks again and again: that is nothing that moves.
+        const auto* command = std::get_if<Command>(&*event);
+        const bool asked = command != nullptr && command->id == kCommandPreCopyQuery;
+        if (!asked) progress_.fetch_add(1, std::memory_order_relaxed);
         const auto taken = take(*event);
         if (!taken) return fail_stream(taken.error());
         if (failed()) return false;
@@ -68,7 +71,14 @@ Result<DestinationSession::Stream> DestinationSession::take_command(const Comman
             if (return_path_open_) (void)answer_ping(command);
             return Stream::goes_on;
         case kCommandSwitchoverStart:
+            if (pre_copy_on_channels_) return ErrorCode(Errc::command_unexpected);
             if (const auto begun = begin_switchover(); !begun) return begun.error();
+            return Stream::goes_on;
+        case kCommandSwitchoverAt:
+            if (const auto begun = begin_switchover_at(command); !begun) return begun.error();
+            return Stream::goes_on;
+        case kCommandPreCopyQuery:
+            if (const auto answered = answer_pre_copy_query(); !answered) return answered.error();
             return Stream::goes_on;
         case kCommandVerify: {
             const auto table = decode_verify(command.data);
@@ -95,9 +105,13 @@ Result<> DestinationSession::begin_switchover() {
     mark_transfer_began();
     set_status(Status::device);
     switched_over_ = true;
+    for (const auto& channel : receivers_->counters()) {
+        receiving_before_.emplace_back(channel.moving.us());
+    }
     for (auto& slot : devices_) {
         const bool shown_later = qemu_ && slot->entry.multifd == MultifdProperty::automatic;
-        if (slot->multifd && !shown_later) start_load_thread(*slot);
+        const bool started = incoming_[slot->id.value].load_thread_started;
+        if (slot->multifd && !shown_later && !started) start_load_thread(*slot);
     }
     return {};
 }
@@ -131,15 +145,14 @@ Result<DestinationSession::Stream> DestinationSession::take_section(const Sectio
     } else if (!run_job(slot, [this, &slot, begin] { load_section(slot, begin); })) {
         return ErrorCode(Errc::cancelled);
     }
+    // Its packets may be here before its START, and wait for it as all do for the switchover.
+    const bool pre_copy_begins = slot.pre_copy_on_channels && begin.type == SectionType::start;
+    if (pre_copy_begins && !incoming.load_thread_started) start_load_thread(slot);
     const bool way_shown = slot.multifd && switched_over_ && begin.type == SectionType::end;
     if (way_shown && !incoming.load_thread_started && !incoming.by_main_channel) {
         start_load_thread(slot);
     }
-    if (incoming.initial_data_sent && !switchover_ack_sent_ && return_path_open_ &&
-        std::ranges::all_of(incoming_, &Incoming::initial_data_sent)) {
-        switchover_ack_sent_ = true;
-        (void)answer(ReturnPathType::switchover_ack);
-    }
+    if (incoming.initial_end != Incoming::kNotSent) (void)acknowledge_initial_data();
     return Stream::goes_on;
 }
 
@@ -177,9 +190,10 @@ Result<> DestinationSession::load_record(DeviceSlot& slot, const SectionBegin& b
         return load_main_config(slot, target);
     }
     if (const auto* mark = std::get_if<DeviceMarkSeen>(&event)) {
-        if (mark->mark == DeviceMark::init_data_sent) {
-            incoming_[slot.id.value].initial_data_sent = true;
-        }
+        if (mark->mark == DeviceMark::init_data_sent) return note_initial_data(slot, 0, false);
+    }
+    if (const auto* initial = std::get_if<InitDataBelow>(&event)) {
+        return note_initial_data(slot, initial->idx, true);
     }
     return {};
 }
@@ -205,7 +219,9 @@ Result<> DestinationSession::accept_main_state(DeviceSlot& slot) {
 Result<> DestinationSession::load_data(DeviceSlot& slot, const SectionBegin& begin,
                                        std::uint64_t bytes) {
     const bool pre_copy = begin.type == SectionType::part;
-    if (pre_copy && switched_over_) return ErrorCode(Errc::device_token_unexpected);
+    // What takes the channels does not come here too: there would be no order between the two.
+    const bool misplaced = switched_over_ || slot.pre_copy_on_channels;
+    if (pre_copy && misplaced) return ErrorCode(Errc::device_token_unexpected);
     if (!pre_copy) {
         if (const auto accepted = accept_main_state(slot); !accepted) return accepted.error();
     }
@@ -217,7 +233,7 @@ Result<> DestinationSession::load_data(DeviceSlot& slot, const SectionBegin& beg
             buffer.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size())));
         if (const auto read = reader_->read_raw(piece); !read) return read.error();
         if (agreed_verify_) main_hash_->add(piece);
-        const auto time = slot.times.data.measure();
+        const auto time = (pre_copy ? slot.times.pre_copy : slot.times.data).measure();
         const auto written = slot.worker.call("write", [&] { return device.write(piece); });
         if (!written.ok()) {
             fail_call(slot, "write", written);

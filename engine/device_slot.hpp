@@ -17,6 +17,8 @@ struct DeviceTimes {
     TimeCounter data;  ///< Source: in read(). Destination: in write().
     TimeCounter wait;  ///< Source: for a free buffer or queue place. Destination: for the next idx.
     TimeCounter config;  ///< In save_config() or load_config().
+    /// In write() before the switchover; no part of the downtime.
+    TimeCounter pre_copy;
 };
 
 /// What both roles know of a device.
@@ -36,6 +38,9 @@ struct DeviceSlot {
     CallWorker worker;
 
     std::atomic<bool> multifd = false;  ///< Agreed: its state takes the channels.
+    /// It gives a part of its state before it stops; what comes afterwards is only the rest.
+    bool pre_copies = false;
+    bool pre_copy_on_channels = false;  ///< Agreed: that part takes the channels too.
     bool running = false;  ///< Source: it ran when the migration began. Destination: it is to run.
     DeviceState initial_state = DeviceState::error;  ///< ERROR until the device has been asked.
     std::atomic<std::uint64_t> expected_bytes = 0;   ///< Of STOP_COPY and config, as estimated.

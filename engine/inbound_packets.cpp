@@ -23,6 +23,24 @@ Result<> InboundPackets::watch_for_gaps(Refusal& refusal) {
     return gap->code;
 }
 
+void InboundPackets::begin_pre_copy(DeviceId device) {
+    const std::scoped_lock lock(mutex_);
+    reassembly_.begin_pre_copy(device);
+}
+
+Result<> InboundPackets::end_pre_copy(DeviceId device, std::uint32_t next_idx) {
+    const std::scoped_lock lock(mutex_);
+    if (!reassembly_.end_pre_copy(device, next_idx)) return ErrorCode(Errc::pre_copy_misplaced);
+    return {};
+}
+
+bool InboundPackets::await_loaded(DeviceId device, std::uint32_t idx) {
+    std::unique_lock lock(mutex_);
+    const auto aborted = [this] { return aborted_.load(std::memory_order_relaxed); };
+    room_.wait(lock, [&] { return aborted() || reassembly_.next_idx(device) >= idx; });
+    return !aborted();
+}
+
 Result<Claim> InboundPackets::admit(ChannelId channel, const Arrival& arrival, Refusal& refusal) {
     std::unique_lock lock(mutex_);
     while (!aborted_.load(std::memory_order_relaxed)) {

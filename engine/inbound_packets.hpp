@@ -26,10 +26,10 @@ struct Refusal {
 /// Between the channels' threads, which bring packets in any order, and the load threads, which
 /// take each device's in order.
 /// Limits:    memory for `limits.buffers` buffers and the one that the over-limit token stands for.
-/// Threads:   admit(), received(), channel_ended() on the channels' threads; next(), loaded() on
-///            the device's load thread; abort() and the numbers from any. One short critical
-///            section per packet and thread: in admit() and in loaded(); received() and next() take
-///            no lock.
+/// Threads:   await_loaded() on the session's main thread; admit(), received(), channel_ended() on
+///            the channels' threads; next(), loaded() on the device's load thread; abort() and the
+///            numbers from any. One short critical section per packet and thread: in admit() and in
+///            loaded(); received() and next() take no lock.
 class InboundPackets {
   public:
     /// Throws std::bad_alloc.
@@ -40,6 +40,14 @@ class InboundPackets {
     /// Gaps are reported from here on; returns one that is certain already. Before, a device whose
     /// way is not known yet (a QEMU peer does not say it) may look like one.
     Result<> watch_for_gaps(Refusal& refusal);
+
+    /// This device's pre-copy data takes the channels. Before the channels are read.
+    void begin_pre_copy(DeviceId device);
+    /// Its pre-copy packets are those below `next_idx`; pre_copy_misplaced when they are not.
+    Result<> end_pre_copy(DeviceId device, std::uint32_t next_idx);
+    /// Waits until everything of the device below `idx` has been loaded; false after abort(). Its
+    /// load thread must be running.
+    [[nodiscard]] bool await_loaded(DeviceId device, std::uint32_t idx);
 
     /// Waits until the packet may be read: its claim, or why it never may.
     Result<Claim> admit(ChannelId channel, const Arrival& arrival, Refusal& refusal);

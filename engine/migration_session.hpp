@@ -132,6 +132,10 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     void describe_channels(Statistics& statistics, const std::vector<std::string>& paths) const;
     void mark_transfer_began() noexcept;
     void mark_transfer_ended() noexcept;
+    /// What this end counted for the device, as it stands in a verify table; `device` is 0.
+    [[nodiscard]] VerifyEntry count(const DeviceSlot& slot) const;
+    static bool same_counts(const VerifyEntry& one, const VerifyEntry& other) noexcept;
+    static std::string in_words(const VerifyEntry& counts);
     void add_part(std::string_view name, Clock::duration time);
 
     // Constant once the session has begun.
@@ -146,6 +150,7 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     mutable ChannelSamples samples_;
     std::vector<AgreedSetting> agreed_;
     bool agreed_verify_ = false;
+    bool pre_copy_on_channels_ = false;  ///< Agreed, for one device at least.
 
     // Shared.
     FirstFailure first_failure_;

@@ -1,6 +1,7 @@
 #include "engine/return_path_inbox.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "channels/wire/limits.hpp"
 
@@ -67,6 +68,8 @@ ErrorCode ReturnPathInbox::store(const Message& message, ReturnPathMail& mail) {
             mail.loaded = !table->more;
             return {};
         }
+        case ReturnPathType::pre_copy_status:
+            return store_pre_copy_status(message, mail);
         case ReturnPathType::running: {
             auto problem = decode_optional_error(message.data);
             if (!problem) return problem.error();
@@ -88,6 +91,21 @@ ErrorCode ReturnPathInbox::store(const Message& message, ReturnPathMail& mail) {
             return {};
     }
     return Errc::return_path_type_unknown;
+}
+
+// A table becomes visible with its last part.
+ErrorCode ReturnPathInbox::store_pre_copy_status(const Message& message, ReturnPathMail& mail) {
+    const auto table = decode_pre_copy_status(message.data);
+    if (!table) return table.error();
+    if (unfinished_status_.size() + table->entries.size() > limits::kDevicesMax) {
+        return Errc::message_malformed;
+    }
+    unfinished_status_.insert(unfinished_status_.end(), table->entries.begin(),
+                              table->entries.end());
+    if (table->more) return {};
+    mail.pre_copy_status = std::exchange(unfinished_status_, {});
+    ++mail.pre_copy_answers;
+    return {};
 }
 
 void ReturnPathInbox::end(ErrorCode error) {

@@ -23,6 +23,8 @@ struct ReturnPathMail {
     bool switchover_ack = false;
     bool loaded = false;  ///< The whole table of `loaded_table` has come.
     std::vector<VerifyEntry> loaded_table;
+    std::uint64_t pre_copy_answers = 0;  ///< Whole tables that have come; the last is here.
+    std::vector<PreCopyStatusEntry> pre_copy_status;
     bool running = false;
     std::optional<PeerError> running_problem;  ///< Some device could not be started.
     std::optional<PeerError> refused;
@@ -50,11 +52,13 @@ class ReturnPathInbox {
     [[nodiscard]] ReturnPathMail mail() const;
 
   private:
-    static ErrorCode store(const Message& message, ReturnPathMail& mail);
+    ErrorCode store(const Message& message, ReturnPathMail& mail);
+    ErrorCode store_pre_copy_status(const Message& message, ReturnPathMail& mail);
 
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     ReturnPathMail mail_;
+    std::vector<PreCopyStatusEntry> unfinished_status_;  ///< Parts of the next table.
 };
 
 }  // namespace multifd

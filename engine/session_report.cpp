@@ -106,6 +106,28 @@ void MigrationSession::describe_channels(Statistics& statistics,
     }
 }
 
+VerifyEntry MigrationSession::count(const DeviceSlot& slot) const {
+    VerifyEntry entry{.device = 0,
+                      .packets = slot.packets.value(),
+                      .bytes = slot.bytes.value() + slot.pre_copy_bytes.value(),
+                      .digest = slot.digest.value()};
+    if (pre_copy_on_channels_) entry.pre_copy_bytes = slot.pre_copy_bytes.value();
+    return entry;
+}
+
+bool MigrationSession::same_counts(const VerifyEntry& one, const VerifyEntry& other) noexcept {
+    return one.packets == other.packets && one.bytes == other.bytes &&
+           one.pre_copy_bytes == other.pre_copy_bytes;
+}
+
+std::string MigrationSession::in_words(const VerifyEntry& counts) {
+    std::string text = std::to_string(counts.bytes) + " bytes ";
+    if (counts.pre_copy_bytes) {
+        text += "(" + std::to_string(*counts.pre_copy_bytes) + " before the stop) ";
+    }
+    return text + "in " + std::to_string(counts.packets) + " packets";
+}
+
 void MigrationSession::add_part(std::string_view name, Clock::duration time) {
     const auto us = std::chrono::duration_cast<std::chrono::microseconds>(time).count();
     downtime_parts_.push_back({name, static_cast<std::uint64_t>(std::max<std::int64_t>(us, 0))});

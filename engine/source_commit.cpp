@@ -220,10 +220,8 @@ void SourceSession::send_end_of_stream() {
     if (!qemu_ && agreed_verify_) {
         std::vector<VerifyEntry> entries;
         for (const auto& slot : devices_) {
-            entries.push_back({.device = slot->id.value,
-                               .packets = slot->packets.value(),
-                               .bytes = slot->bytes.value() + slot->pre_copy_bytes.value(),
-                               .digest = slot->digest.value()});
+            entries.push_back(count(*slot));
+            entries.back().device = slot->id.value;
         }
         for (const auto& body : encode_verify(entries))
             writer_->records().command(kCommandVerify, body);
@@ -282,13 +280,11 @@ bool SourceSession::tables_agree() {
                   .device = slot->identity});
             return false;
         }
-        const auto bytes = slot->bytes.value() + slot->pre_copy_bytes.value();
-        if (theirs->packets != slot->packets.value() || theirs->bytes != bytes) {
+        const auto ours = count(*slot);
+        if (!same_counts(ours, *theirs)) {
             fail({.code = Errc::count_mismatch,
-                  .detail = "sent " + std::to_string(bytes) + " bytes in " +
-                            std::to_string(slot->packets.value()) +
-                            " packets, the destination loaded " + std::to_string(theirs->bytes) +
-                            " in " + std::to_string(theirs->packets),
+                  .detail =
+                      "sent " + in_words(ours) + ", the destination loaded " + in_words(*theirs),
                   .device = slot->identity});
             return false;
         }

@@ -108,11 +108,13 @@ Hello SourceSession::make_hello() const {
         const bool insists = settings_.multifd_compression == MultifdCompression::zstd;
         if (insists) hello.required.emplace_back(kFeatureZstd);
     }
+    if (common_.multifd_pre_copy) hello.features.emplace_back(kFeaturePreCopyChannels);
     for (const auto& slot : devices_) {
         hello.devices.push_back({.identity = slot->identity,
                                  .multifd = choice_of(slot->entry.multifd),
                                  .running = slot->running,
-                                 .expected_bytes = slot->expected_bytes.load()});
+                                 .expected_bytes = slot->expected_bytes.load(),
+                                 .pre_copies = slot->pre_copies});
     }
     return hello;
 }
@@ -173,13 +175,18 @@ bool SourceSession::adopt(const Agreement& agreement) {
                  .zstd_level = settings_.multifd_zstd_level,
                  .packet_bytes = packet_bytes_,
                  .devices = devices_.size()};
-    for (const auto& device : agreement.devices)
-        devices_[device.source_index]->multifd = device.multifd;
+    pre_copy_on_channels_ = agreement.pre_copy_on_channels;
+    for (const auto& device : agreement.devices) {
+        auto& slot = *devices_[device.source_index];
+        slot.multifd = device.multifd;
+        slot.pre_copy_on_channels = device.pre_copy_on_channels;
+    }
     agreed_ = {{"multifd-channels", agreement.channels},
                {"packet-size", packet_bytes_},
                {"verify", agreed_verify_ ? 1U : 0U},
                {"switchover-ack", switchover_ack_ ? 1U : 0U},
-               {"multifd-compression", 0, compression_name()}};
+               {"multifd-compression", 0, compression_name()},
+               {"multifd-pre-copy", agreement.has(kFeaturePreCopyChannels) ? 1U : 0U, {}}};
     if (!begin_record()) return false;
     log(LogLevel::info, "agreed with " + mail.hello->software + " at " + peer_);
     // A refusal before the channels open says what the destination could not do.
@@ -306,7 +313,7 @@ bool SourceSession::open_channels() {
     wiring.fail = [this](Failure failure) { fail(std::move(failure)); };
     wiring.enter = [this](ChannelId id) { placement_->enter(id); };
     wiring.progress = &progress_;
-    wiring.pacer = &switchover_pacer_;
+    wiring.pacer = &pre_copy_pacer_;  // Until the switchover.
     samples_.watch(channels);
     auto senders = std::make_unique<ChannelSenders>(std::move(channels), std::move(wiring));
     {

@@ -1,9 +1,6 @@
 // The source while the devices run: setup, rounds of pre-copy, and when to stop.
 #include <algorithm>
-#include <atomic>
-#include <memory>
 
-#include "engine/convergence.hpp"
 #include "engine/source_session.hpp"
 
 namespace multifd {
@@ -13,10 +10,6 @@ namespace {
 constexpr auto kDirtWait = std::chrono::milliseconds(5);
 // Of a PART section, around its data: type, id, tokens, length, footer.
 constexpr std::uint64_t kSectionOverheadBytes = 34;
-
-std::string mib_text(std::uint64_t bytes) {
-    return std::to_string((bytes + limits::kMiB - 1) / limits::kMiB) + " MiB";
-}
 
 }  // namespace
 
@@ -100,9 +93,7 @@ bool SourceSession::save_host(SavePoint point) {
 bool SourceSession::set_up_devices() {
     pre_copy_pacer_.set_rate(settings_.max_bandwidth);
     if (!send_start_sections()) return false;
-    const auto pre_copies = [](const DeviceSlot& slot) {
-        return slot.traits.pre_copy && slot.running;
-    };
+    const auto pre_copies = [](const DeviceSlot& slot) { return slot.pre_copies; };
     const bool set_up = run_jobs(pre_copies, [this](DeviceSlot& slot) {
         if (set_state(slot, DeviceState::pre_copy)) outgoing_[slot.id.value].dry = false;
     });
@@ -118,8 +109,7 @@ bool SourceSession::send_start_sections() {
         outgoing.section_id = slot->id.value + 1;
         // A QEMU destination hears INIT_DATA_SENT only of devices with pre-copy, a multifd one of
         // all.
-        const bool pre_copies = slot->traits.pre_copy && slot->running;
-        outgoing.initial_sent = !switchover_ack_ || (qemu_ && !pre_copies);
+        outgoing.initial_sent = !switchover_ack_ || (qemu_ && !slot->pre_copies);
         outgoing.dry = true;
         auto& records = writer_->records();
         records.section_begin(SectionType::start, outgoing.section_id, slot->identity.idstr,
@@ -140,36 +130,39 @@ bool SourceSession::iterate_pre_copy() {
     return !failed();
 }
 
+// Devices whose data takes the channels read at the same time, each on its own thread; those of the
+// main channel take turns on it meanwhile. All have come to an end before what is left is counted.
 bool SourceSession::pre_copy_round() {
+    start_channel_rounds();
+    bool dry = false;
+    do {
+        dry = true;
+        for (auto& slot : devices_) {
+            const auto& outgoing = outgoing_[slot->id.value];
+            const bool pre_copies = slot->seen_state == DeviceState::pre_copy;
+            if (slot->pre_copy_on_channels || (!pre_copies && outgoing.initial_sent)) continue;
+            if (!run_job(*slot, [this, slot = slot.get()] { pre_copy_device(*slot); }))
+                return false;
+            dry = dry && outgoing.dry;
+        }
+    } while (!dry && !channel_rounds_end());
     for (auto& slot : devices_) {
-        const auto& outgoing = outgoing_[slot->id.value];
-        const bool pre_copies = slot->seen_state == DeviceState::pre_copy;
-        if (!pre_copies && outgoing.initial_sent) continue;
-        if (!run_job(*slot, [this, slot = slot.get()] { pre_copy_device(*slot); })) return false;
+        if (slot->pre_copy_on_channels && !await_job(*slot)) return false;
     }
-    return !failed();
+    return tell_initial_data();
 }
 
 // One PART section: what one read gives, and INIT_DATA_SENT once the initial data is through.
 bool SourceSession::pre_copy_device(DeviceSlot& slot) {
     auto& outgoing = outgoing_[slot.id.value];
-    auto& device = *slot.entry.device;
     // Held to a rate, sections are small: nothing is long on its way.
     const auto whole = main_buffer_->at(0);
     const auto buffer = whole.first(std::min(whole.size(), pre_copy_pacer_.piece_bytes()));
     std::size_t size = 0;
     if (slot.seen_state == DeviceState::pre_copy) {
-        const auto read = slot.worker.call("read", [&] { return device.read(buffer); });
-        if (!read.ok()) return fail_call(slot, "read", read), false;
-        size = static_cast<std::size_t>(read.result.value);
-        if (size > buffer.size()) return fail_over_long_read(slot);
-        const auto left = slot.worker.call(
-            "pre_copy_sizes", [&] { return device.pre_copy_sizes(outgoing.pre_copy); });
-        if (!left.ok()) return fail_call(slot, "pre_copy_sizes", left), false;
-        const auto stop =
-            slot.worker.call("stop_copy_size", [&] { return device.stop_copy_size(); });
-        if (!stop.ok()) return fail_call(slot, "stop_copy_size", stop), false;
-        slot.expected_bytes = stop.result.value;
+        const auto read = read_some(slot, buffer);
+        if (!read || !measure_left(slot)) return false;
+        size = *read;
     }
     const bool tell_initial = !outgoing.initial_sent && outgoing.pre_copy.initial_bytes == 0;
     outgoing.dry = size == 0;
@@ -199,42 +192,16 @@ bool SourceSession::pre_copy_device(DeviceSlot& slot) {
     return true;
 }
 
-bool SourceSession::may_switch() {
-    PreCopyOutlook outlook;
-    outlook.downtime_limit = settings_.downtime_limit;
-    std::uint64_t sent = host_bytes_.value();
-    bool all_initial_sent = true;
-    for (const auto& slot : devices_) {
-        const auto& outgoing = outgoing_[slot->id.value];
-        outlook.left_bytes += slot->expected_bytes;
-        outlook.reducible_bytes += outgoing.pre_copy.initial_bytes + outgoing.pre_copy.dirty_bytes;
-        all_initial_sent = all_initial_sent && outgoing.initial_sent;
-        sent += slot->pre_copy_bytes.value();
-    }
-    if (host_ != nullptr) {
-        // Shared, because a host that never returns would write to it later.
-        const auto answer = std::make_shared<std::atomic<std::uint64_t>>(0);
-        ask_host("pending_bytes", [answer](Host& host, std::stop_token) {
-            answer->store(host.pending_bytes());
-            return CallResult::success();
-        });
-        const std::uint64_t pending = answer->load();
-        outlook.left_bytes += pending;
-        outlook.reducible_bytes += pending;
-    }
-    outlook.initial_data_sent = all_initial_sent;
-    outlook.acknowledged = !switchover_ack_ || inbox_.mail().switchover_ack ||
-                           (qemu_ && std::ranges::none_of(devices_, [](const auto& slot) {
-                                return slot->seen_state == DeviceState::pre_copy;
-                            }));
-    const std::chrono::duration<double> time = Clock::now() - pre_copy_began_ - pre_copy_idle_;
-    if (time.count() > 0) outlook.bytes_per_second = static_cast<double>(sent) / time.count();
-    if (failed() || !may_switch_over(outlook)) return false;
-    if (sent != 0) {
-        const auto rate = static_cast<std::uint64_t>(outlook.bytes_per_second);
-        log(LogLevel::info, "switching over with " + mib_text(outlook.left_bytes) + " left at " +
-                                mib_text(rate) + "/s");
-    }
+// What the device would still give, while it runs and when it stops.
+bool SourceSession::measure_left(DeviceSlot& slot) {
+    auto& sizes = outgoing_[slot.id.value].pre_copy;
+    auto& device = *slot.entry.device;
+    const auto left =
+        slot.worker.call("pre_copy_sizes", [&] { return device.pre_copy_sizes(sizes); });
+    if (!left.ok()) return fail_call(slot, "pre_copy_sizes", left), false;
+    const auto stop = slot.worker.call("stop_copy_size", [&] { return device.stop_copy_size(); });
+    if (!stop.ok()) return fail_call(slot, "stop_copy_size", stop), false;
+    slot.expected_bytes = stop.result.value;
     return true;
 }
 
@@ -246,7 +213,8 @@ bool SourceSession::await_dirt() {
         return switchover_ack_ && mail.switchover_ack;
     };
     inbox_.wait(acknowledged, began + kDirtWait, [this] { return failed(); });
-    pre_copy_idle_ += Clock::now() - began;
+    // A destination that still loads is not idle, and what it loads counts for the rate.
+    if (unloaded_bytes_ == 0) pre_copy_idle_ += Clock::now() - began;
     const auto mail = inbox_.mail();
     if (mail.ended || mail.refused) {
         return await_mail([](const ReturnPathMail&) { return false; }, Clock::now(),

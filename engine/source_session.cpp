@@ -43,6 +43,10 @@ Report SourceSession::run() {
     return std::move(*report_);
 }
 
+void SourceSession::number_from(std::uint32_t first_idx) noexcept {
+    for (auto& slot : devices_) slot->idx = first_idx;
+}
+
 bool SourceSession::migrate() {
     set_status(Status::setup);
     start_control();
@@ -63,6 +67,7 @@ bool SourceSession::examine_devices() {
         if (!asked.ok()) return fail_call(slot, "state", asked);
         slot.seen_state = slot.initial_state;
         slot.running = runs(slot.initial_state);
+        slot.pre_copies = slot.traits.pre_copy && slot.running;
         if (!slot.running && slot.initial_state != DeviceState::stop) {
             return fail({.code = Errc::device_state_wrong,
                          .detail = "the device is in " +

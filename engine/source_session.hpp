@@ -10,6 +10,7 @@
 #include "channels/memory/buffer_pool.hpp"
 #include "channels/wire/hello_agreement.hpp"
 #include "engine/channel_senders.hpp"
+#include "engine/convergence.hpp"
 #include "engine/main_channel_writer.hpp"
 #include "engine/migration_session.hpp"
 #include "engine/network_paths.hpp"
@@ -29,6 +30,9 @@ class SourceSession final : public MigrationSession {
                   LogSink log);
     Report run();
     CancelAnswer cancel() noexcept;
+    /// Before run(): the idx of every device's first packet. The protocol's is 0; a test comes near
+    /// the last one this way.
+    void number_from(std::uint32_t first_idx) noexcept;
 
   private:
     // The story, in order: up to the last byte of state.
@@ -68,10 +72,28 @@ class SourceSession final : public MigrationSession {
     bool send_start_sections();
     bool pre_copy_round();
     bool pre_copy_device(DeviceSlot& slot);
-    bool may_switch();
+    bool measure_left(DeviceSlot& slot);
     bool await_dirt();
     bool save_host(SavePoint point);
     ErrorCode send_data(std::span<const std::byte> data, SendPacer& pacer);
+
+    // Pre-copy over the channels (source_pre_copy_channels.cpp).
+    void start_channel_rounds();
+    bool channel_rounds_end() const;
+    void pre_copy_to_channels(DeviceSlot& slot, Clock::time_point until);
+    std::optional<std::size_t> fill_for_now(DeviceSlot& slot, std::span<std::byte> target,
+                                            Clock::time_point until);
+    bool tell_initial_data();
+    bool numbers_run_out(const DeviceSlot& slot) const;
+
+    // Whether to go on with it (source_convergence.cpp).
+    bool may_switch();
+    PreCopyOutlook look_ahead();
+    std::uint64_t host_pending_bytes();
+    std::uint64_t sent_bytes() const;
+    bool may_switch_early(const PreCopyOutlook& outlook, const DeviceSlot& exhausted);
+    bool ask_what_is_loaded();
+    bool count_unloaded(PreCopyOutlook& outlook);
 
     // State (source_state.cpp).
     void save_to_channels(DeviceSlot& slot);
@@ -81,6 +103,8 @@ class SourceSession final : public MigrationSession {
     void submit_config(DeviceSlot& slot);
     bool fail_over_long_read(const DeviceSlot& slot);
     std::optional<std::size_t> fill(DeviceSlot& slot, std::span<std::byte> target);
+    std::optional<std::size_t> read_some(DeviceSlot& slot, std::span<std::byte> target);
+    void announce_switchover();
     void save_to_main_channel(DeviceSlot& slot);
     bool save_config(DeviceSlot& slot);
     bool send_end_sections();
@@ -142,6 +166,9 @@ class SourceSession final : public MigrationSession {
     std::uint64_t packet_bytes_ = 0;
     EncodingChoice encoding_;
     bool switchover_ack_ = false;
+    std::uint64_t queries_ = 0;  ///< How often the destination was asked what it has loaded.
+    std::uint64_t sent_when_asked_ = 0;
+    std::uint64_t unloaded_bytes_ = 0;  ///< Sent and not loaded, when it answered last.
     bool hello_sent_ = false;
     bool host_paused_ = false;
     Counter host_bytes_;  ///< In sections of the host.
@@ -168,6 +195,7 @@ class SourceSession final : public MigrationSession {
 
     // Bounds of the downtime's parts, on one clock.
     Clock::duration pre_copy_idle_{0};
+    std::vector<std::chrono::microseconds> sending_before_;  ///< By channel, before the stop.
     Clock::time_point pre_copy_began_, stop_began_, stopped_at_, state_sent_at_, loaded_at_,
         verified_at_;
     std::optional<Clock::time_point> running_at_;

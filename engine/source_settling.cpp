@@ -134,18 +134,21 @@ void SourceSession::add_downtime_parts() {
         for (const auto& slot : devices_) us = std::max(us, (slot->times.*member).us());
         return std::chrono::microseconds(us);
     };
-    std::uint64_t sending = 0;
+    std::chrono::microseconds sending(0);
     {
         const std::scoped_lock lock(plane_mutex_);
-        for (const auto& channel : senders_->counters())
-            sending = std::max(sending, channel.moving.us());
+        const auto channels = senders_->counters();
+        for (std::size_t i = 0; i < channels.size(); ++i) {
+            const std::chrono::microseconds all(channels[i].moving.us());
+            sending = std::max(sending, all - sending_before_[i]);
+        }
     }
     add_part("stop", stopped_at_ - stop_began_);
     add_part("state", state_sent_at_ - stopped_at_);
     add_part("read", slowest(&DeviceTimes::data));
     add_part("queue", slowest(&DeviceTimes::wait));
     add_part("config", slowest(&DeviceTimes::config));
-    add_part("send", std::chrono::microseconds(sending));
+    add_part("send", sending);
     if (!qemu_) {
         add_part("load", loaded_at_ - state_sent_at_);
         add_part("verify", verified_at_ - loaded_at_);

@@ -32,6 +32,10 @@ bool SourceSession::stop_devices() {
     });
     if (!quiet) return false;
     stop_began_ = Clock::now();
+    sending_before_.clear();
+    for (const auto& channel : senders_->counters()) {
+        sending_before_.emplace_back(channel.moving.us());
+    }
     host_paused_ = host_ != nullptr;
     if (!ask_host("pause", [](Host& host, std::stop_token cancel) { return host.pause(cancel); })) {
         return false;
@@ -46,7 +50,8 @@ bool SourceSession::stop_devices() {
 
 bool SourceSession::send_state() {
     switchover_pacer_.set_rate(settings_.max_switchover_bandwidth);
-    writer_->records().switchover_start();
+    senders_->set_pacer(switchover_pacer_);
+    announce_switchover();
     if (const auto error = writer_->flush()) return fail_main(error, "sending SWITCHOVER_START");
     mark_transfer_began();
     for (auto& slot : devices_) {
@@ -62,6 +67,16 @@ bool SourceSession::send_state() {
         });
     }
     return send_end_sections() && save_host(SavePoint::complete);
+}
+
+// Towards a destination that has pre-copy packets it also says where they end.
+void SourceSession::announce_switchover() {
+    if (!pre_copy_on_channels_) return writer_->records().switchover_start();
+    std::vector<SwitchoverEntry> entries;
+    for (const auto& slot : devices_) {
+        if (slot->pre_copy_on_channels) entries.push_back({slot->id.value, slot->idx});
+    }
+    writer_->records().command(kCommandSwitchoverAt, encode_switchover(entries));
 }
 
 bool SourceSession::send_end_sections() {
@@ -122,7 +137,8 @@ bool SourceSession::send_config_section(DeviceSlot& slot) {
 
 // The save thread of a device that uses the channels.
 void SourceSession::save_to_channels(DeviceSlot& slot) {
-    const auto lent = slot.entry.device->lend();
+    // Of a device that has pre-copied only a rest is left, which the lent memory does not show.
+    const auto lent = slot.pre_copies ? std::span<std::byte>() : slot.entry.device->lend();
     const bool sent = lent.empty() ? read_and_submit(slot) : submit_lent(slot, lent);
     if (!sent || !save_config(slot)) return;
     submit_config(slot);
@@ -174,17 +190,18 @@ bool SourceSession::submit(DeviceSlot& slot, OutboundPacket packet) {
                                .subspan(limits::kConfigTokenBytes,
                                         packet.data.size() - 2 * limits::kConfigTokenBytes)
                          : packet.data;
-    if (agreed_verify_) {
-        slot.digest.fold(idx, packet.config ? TransferDigest::kConfigFlag : 0, raw.size(),
-                         hash_of(raw));
-    }
     const auto size = raw.size();
+    const bool pre_copy = packet.pre_copy;
+    if (agreed_verify_) {
+        const auto flags = packet.config ? kStateFlagConfig : pre_copy ? kStateFlagPreCopy : 0U;
+        slot.digest.fold(idx, flags, size, hash_of(raw));
+    }
     {
-        const auto waiting = slot.times.wait.measure();
+        const auto waiting = (pre_copy ? slot.times.pre_copy : slot.times.wait).measure();
         if (!senders_->submit(std::move(packet))) return false;
     }
     slot.packets.add(1);
-    slot.bytes.add(size);
+    (pre_copy ? slot.pre_copy_bytes : slot.bytes).add(size);
     slot.idx.store(idx + 1, std::memory_order_relaxed);
     return true;
 }
@@ -212,24 +229,30 @@ bool SourceSession::fail_over_long_read(const DeviceSlot& slot) {
 /// Reads until `target` is full or the device has no more; empty after a failure.
 std::optional<std::size_t> SourceSession::fill(DeviceSlot& slot, std::span<std::byte> target) {
     std::size_t filled = 0;
-    auto& device = *slot.entry.device;
     while (filled < target.size()) {
         const auto time = slot.times.data.measure();
-        const auto rest = target.subspan(filled);
-        const auto read = slot.worker.call("read", [&] { return device.read(rest); });
-        if (!read.ok()) {
-            fail_call(slot, "read", read);
-            return std::nullopt;
-        }
-        if (read.result.value > rest.size()) {
-            fail_over_long_read(slot);
-            return std::nullopt;
-        }
-        if (read.result.value == 0) break;
-        filled += read.result.value;
-        progress_.fetch_add(1, std::memory_order_relaxed);
+        const auto read = read_some(slot, target.subspan(filled));
+        if (!read) return std::nullopt;
+        if (*read == 0) break;
+        filled += *read;
     }
     return filled;
+}
+
+/// One read(); empty after a failure.
+std::optional<std::size_t> SourceSession::read_some(DeviceSlot& slot, std::span<std::byte> target) {
+    auto& device = *slot.entry.device;
+    const auto read = slot.worker.call("read", [&] { return device.read(target); });
+    if (!read.ok()) {
+        fail_call(slot, "read", read);
+        return std::nullopt;
+    }
+    if (read.result.value > target.size()) {
+        fail_over_long_read(slot);
+        return std::nullopt;
+    }
+    if (read.result.value != 0) progress_.fetch_add(1, std::memory_order_relaxed);
+    return static_cast<std::size_t>(read.result.value);
 }
 
 bool SourceSession::save_config(DeviceSlot& slot) {

@@ -6,7 +6,8 @@
 
 namespace multifd {
 
-DeviceOrder::DeviceOrder(std::uint32_t window) : ring_(window) {
+DeviceOrder::DeviceOrder(std::uint32_t window, std::uint32_t first_idx)
+    : ring_(window), next_idx_(first_idx), shown_end_(first_idx), first_idx_(first_idx) {
     MULTIFD_ASSERT(window >= 1);
 }
 

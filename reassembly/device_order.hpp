@@ -25,11 +25,12 @@ class alignas(64) DeviceOrder {  // A cache line of its own: load threads poll n
         std::uint32_t buffer = 0;
         std::uint32_t bytes = 0;
         bool config = false;
+        bool pre_copy = false;
         std::uint64_t hash = 0;  ///< From received() on.
     };
 
     /// Allocates the ring; nothing allocates afterwards.
-    explicit DeviceOrder(std::uint32_t window);
+    explicit DeviceOrder(std::uint32_t window, std::uint32_t first_idx = 0);
 
     /// idx_duplicate (loaded or held), config_duplicate, data_after_config or
     /// config_below_received, judged against everything shown so far; no error when the packet may
@@ -37,7 +38,7 @@ class alignas(64) DeviceOrder {  // A cache line of its own: load threads poll n
     [[nodiscard]] ErrorCode judge(std::uint32_t idx, bool config) const noexcept;
     /// A packet that judge() let pass has shown itself, whether or not there is room for it.
     void show(std::uint32_t idx, bool config) noexcept;
-    [[nodiscard]] bool shown() const noexcept { return shown_end_ != 0; }
+    [[nodiscard]] bool shown() const noexcept { return shown_end_ != first_idx_; }
     /// Whether the ring has a slot for `idx`.
     [[nodiscard]] bool in_window(std::uint32_t idx) const noexcept;
     /// The slot of `idx` is taken.
@@ -77,9 +78,10 @@ class alignas(64) DeviceOrder {  // A cache line of its own: load threads poll n
 
     std::vector<Slot> ring_;
     /// Says which slot is next; publishes nothing else (see received()).
-    std::atomic<std::uint32_t> next_idx_{0};
+    std::atomic<std::uint32_t> next_idx_;
     // Under the session's lock.
-    std::uint64_t shown_end_ = 0;              ///< One above the highest idx shown.
+    std::uint64_t shown_end_;  ///< One above the highest idx shown.
+    std::uint32_t first_idx_;
     std::optional<std::uint32_t> config_idx_;  ///< Of the config state shown.
     std::uint32_t held_count_ = 0;
     bool complete_ = false;

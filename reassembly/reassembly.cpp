@@ -32,7 +32,9 @@ Reassembly::Reassembly(const ReassemblyLimits& limits, std::uint32_t devices)
       open_channels_(limits.channels) {
     MULTIFD_ASSERT(limits.channels >= 1 && limits.channels <= limits::kChannelsMax);
     MULTIFD_ASSERT(limits.buffer_bytes <= std::numeric_limits<std::uint32_t>::max());
-    for (std::uint32_t i = 0; i < devices; ++i) devices_.emplace_back(window_);
+    for (std::uint32_t i = 0; i < devices; ++i) {
+        devices_.emplace_back(window_, limits.first_idx);
+    }
 }
 
 bool Reassembly::exclude(DeviceId id) {
@@ -40,6 +42,16 @@ bool Reassembly::exclude(DeviceId id) {
     if (device.order.shown()) return false;
     device.excluded = true;
     return true;
+}
+
+void Reassembly::begin_pre_copy(DeviceId id) {
+    Device& device = device_of(id);
+    MULTIFD_ASSERT(!device.order.shown());
+    device.border.open();
+}
+
+bool Reassembly::end_pre_copy(DeviceId id, std::uint32_t next_idx) {
+    return device_of(id).border.close(next_idx);
 }
 
 Result<std::optional<Claim>> Reassembly::admit(ChannelId id, const Arrival& arrival) {
@@ -51,6 +63,7 @@ Result<std::optional<Claim>> Reassembly::admit(ChannelId id, const Arrival& arri
     } else {
         if (const ErrorCode error = judge(channel, arrival)) return error;
         device.order.show(arrival.idx, arrival.config);
+        device.border.show(arrival.idx, arrival.pre_copy);
     }
     if (!fits(arrival)) {
         channel.paused_on = arrival;
@@ -62,7 +75,8 @@ Result<std::optional<Claim>> Reassembly::admit(ChannelId id, const Arrival& arri
                 .idx = arrival.idx,
                 .buffer = kOverLimitBuffer,
                 .bytes = arrival.bytes,
-                .config = arrival.config};
+                .config = arrival.config,
+                .pre_copy = arrival.pre_copy};
     if (takes_buffer(arrival)) {
         claim.buffer = budget_.take_buffer();
     } else {
@@ -70,7 +84,8 @@ Result<std::optional<Claim>> Reassembly::admit(ChannelId id, const Arrival& arri
     }
     device.order.claim(arrival.idx, {.buffer = claim.buffer,
                                      .bytes = static_cast<std::uint32_t>(arrival.bytes),
-                                     .config = arrival.config});
+                                     .config = arrival.config,
+                                     .pre_copy = arrival.pre_copy});
     return std::optional<Claim>(claim);
 }
 
@@ -92,7 +107,8 @@ std::optional<Delivery> Reassembly::next(DeviceId id) const {
                               .idx = order.next_idx(),
                               .buffer = held->buffer,
                               .bytes = held->bytes,
-                              .config = held->config},
+                              .config = held->config,
+                              .pre_copy = held->pre_copy},
                     .hash = held->hash};
 }
 
@@ -158,6 +174,7 @@ ErrorCode Reassembly::judge(const Channel& channel, const Arrival& arrival) cons
         return Errc::packet_too_large;
     }
     if (device.paused > 0 && paused_elsewhere(arrival)) return Errc::idx_duplicate;
+    if (!device.border.allows(arrival.idx, arrival.pre_copy)) return Errc::pre_copy_misplaced;
     return device.order.judge(arrival.idx, arrival.config);
 }
 
@@ -211,7 +228,7 @@ void Reassembly::check_invariants() const {
     std::size_t paused = 0;
     for (const Device& device : devices_) {
         device.order.check_invariants(buffers);
-        MULTIFD_ASSERT(!device.excluded || device.order.next_idx() == 0);
+        MULTIFD_ASSERT(!device.excluded || !device.order.shown());
         paused += device.paused;
     }
     std::ranges::sort(buffers);

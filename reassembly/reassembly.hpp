@@ -11,6 +11,7 @@
 #include "channels/wire/ids.hpp"
 #include "reassembly/budget.hpp"
 #include "reassembly/device_order.hpp"
+#include "reassembly/pre_copy_border.hpp"
 
 namespace multifd {
 
@@ -19,6 +20,7 @@ struct ReassemblyLimits {
     std::uint32_t buffers = 0;     ///< The budget, at least 1. The over-limit buffer is one more.
     std::uint32_t channels = 0;
     std::uint32_t window = 0;  ///< Idx ahead of the next one that are held; 0 chooses by the rest.
+    std::uint32_t first_idx = 0;  ///< Of every device. The protocol's is 0.
 };
 
 /// A packet whose header has been read and whose payload has not.
@@ -27,6 +29,7 @@ struct Arrival {
     std::uint32_t idx = 0;
     std::size_t bytes = 0;  ///< Of its data.
     bool config = false;
+    bool pre_copy = false;
     bool operator==(const Arrival&) const = default;
 };
 
@@ -37,6 +40,7 @@ struct Claim {
     std::uint32_t buffer = 0;  ///< Below ReassemblyLimits::buffers, or kOverLimitBuffer.
     std::size_t bytes = 0;
     bool config = false;
+    bool pre_copy = false;
     bool operator==(const Claim&) const = default;
 };
 
@@ -83,12 +87,18 @@ class Reassembly {
     /// missing. False, and no change, when one of its packets has shown itself already.
     [[nodiscard]] bool exclude(DeviceId device);
 
+    /// This device's pre-copy data takes the channels. Before any of its packets has come.
+    void begin_pre_copy(DeviceId device);
+    /// Its pre-copy packets are those below `next_idx`. False, and no change, when a packet that
+    /// has shown itself contradicts that.
+    [[nodiscard]] bool end_pre_copy(DeviceId device, std::uint32_t next_idx);
+
     /// Nothing: the packet must wait; the channel is paused until a call with the same arrival
     /// admits it (worth trying after each loaded(); see admissible()).
     /// Errors, from the first packet that shows them, also against packets that are paused; they
     /// leave the state unchanged: idx_reserved, packet_unexpected (an excluded device, or a packet
     /// after the channel's end), packet_too_large, config_too_large, idx_duplicate,
-    /// config_duplicate, data_after_config, config_below_received.
+    /// config_duplicate, data_after_config, config_below_received, pre_copy_misplaced.
     Result<std::optional<Claim>> admit(ChannelId channel, const Arrival& arrival);
     /// Whether admit() would let the channel's paused packet in now.
     [[nodiscard]] bool admissible(ChannelId channel) const;
@@ -129,8 +139,9 @@ class Reassembly {
         Arrival paused_on;
     };
     struct Device {
-        explicit Device(std::uint32_t window) : order(window) {}
+        Device(std::uint32_t window, std::uint32_t first_idx) : order(window, first_idx) {}
         DeviceOrder order;
+        PreCopyBorder border;
         std::uint32_t paused = 0;  ///< Channels that are paused on a packet of this device.
         bool excluded = false;
     };

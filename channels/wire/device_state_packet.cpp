@@ -11,7 +11,6 @@
 namespace multifd {
 namespace {
 
-constexpr std::uint32_t kConfigFlag = 1;
 constexpr std::uint32_t kStateVersion = 0;
 
 std::array<std::byte, limits::kConfigTokenBytes> token_bytes(std::uint64_t token) noexcept {
@@ -64,6 +63,7 @@ void encode_common(const DeviceStateHeader& header,
     MULTIFD_ASSERT(header.idstr.find('\0') == std::string_view::npos);
     MULTIFD_ASSERT(header.idx != limits::kIdxReserved);
     MULTIFD_ASSERT(next_packet_bytes <= UINT32_MAX);
+    MULTIFD_ASSERT(!(header.config && header.pre_copy));
     std::ranges::fill(target, std::byte{0});
     store_at<0>(target, kMultifdMagic);
     store_at<4>(target, kMultifdVersion);
@@ -73,7 +73,8 @@ void encode_common(const DeviceStateHeader& header,
     store_at<272>(target, static_cast<std::uint32_t>(next_packet_bytes));
     store_at<276>(target, kStateVersion);
     store_at<280>(target, header.idx);
-    store_at<284>(target, header.config ? kConfigFlag : 0U);
+    store_at<284>(target, (header.config ? kStateFlagConfig : 0U) |
+                              (header.pre_copy ? kStateFlagPreCopy : 0U));
 }
 
 /// All but the sizes.
@@ -88,12 +89,16 @@ Result<DeviceStateHeader> decode_common(
         return make_error_code(Errc::state_version_wrong);
     }
     const auto packet_flags = load_at<std::uint32_t, 284>(source);
-    if ((packet_flags & ~kConfigFlag) != 0) return make_error_code(Errc::state_flags_unknown);
+    if (packet_flags != 0 && packet_flags != kStateFlagConfig &&
+        packet_flags != kStateFlagPreCopy) {
+        return make_error_code(Errc::state_flags_unknown);
+    }
 
     DeviceStateHeader header{.idstr = *idstr,
                              .instance_id = load_at<std::uint32_t, 268>(source),
                              .idx = load_at<std::uint32_t, 280>(source),
-                             .config = packet_flags == kConfigFlag,
+                             .config = packet_flags == kStateFlagConfig,
+                             .pre_copy = packet_flags == kStateFlagPreCopy,
                              .encoding = prefix->encoding};
     if (header.idx == limits::kIdxReserved) return make_error_code(Errc::idx_reserved);
     return header;

@@ -20,7 +20,7 @@ namespace multifd {
 //  272  u32   next_packet_size  bytes that follow offset 276
 //  276  u32   version           0
 //  280  u32   idx
-//  284  u32   packet flags      bit 0: CONFIG_STATE
+//  284  u32   packet flags      bit 0: CONFIG_STATE; bit 31: PRE_COPY (ours)
 //  288  data; or, of an encoded packet (ours, when agreed):
 //  288  u32   raw_size          bytes of state that the data stands for
 //  292  data
@@ -38,6 +38,11 @@ inline constexpr std::uint32_t kPacketDeviceState = 0x40;
 inline constexpr std::uint32_t kPacketZeroTail = 0x40000000;
 /// Ours, between multifd ends only: nothing follows on this channel. A packet of 12 bytes.
 inline constexpr std::uint32_t kPacketChannelEnd = 0x80000000;
+
+/// The packet flags of a device-state packet.
+inline constexpr std::uint32_t kStateFlagConfig = 0x00000001;
+/// Ours, when agreed: read while the device still ran.
+inline constexpr std::uint32_t kStateFlagPreCopy = 0x80000000;
 
 enum class PacketKind { device_state, ram, channel_end };  ///< SYNC has the layout of `ram`.
 
@@ -77,6 +82,7 @@ struct DeviceStateHeader {
     std::uint32_t instance_id = 0;
     std::uint32_t idx = 0;
     bool config = false;
+    bool pre_copy = false;         ///< Not together with `config`.
     std::uint32_t data_bytes = 0;  ///< What follows the prologue.
     PacketEncoding encoding = PacketEncoding::raw;
     std::uint32_t raw_bytes = 0;  ///< Of an encoded packet; 0 of a raw one.
@@ -88,8 +94,8 @@ struct DeviceStateHeader {
     bool operator==(const DeviceStateHeader&) const = default;
 };
 
-/// Writes every byte of `target`: the bytes QEMU writes. `header` is raw and within the limits
-/// (asserted).
+/// Writes every byte of `target`: the bytes QEMU writes, but for `pre_copy`. `header` is raw and
+/// within the limits (asserted).
 void encode(const DeviceStateHeader& header,
             std::span<std::byte, kDeviceStatePrologueBytes> target);
 /// Of any encoding; returns the part of `target` that was written, prologue_bytes() long. An

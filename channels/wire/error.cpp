@@ -119,6 +119,8 @@ constexpr auto kEntries = std::to_array<Entry>({
      "a packet or section names a device this end does not have", kDisagreement},
     {Errc::idx_exhausted, "idx_exhausted", "a device has more packets than idx can number",
      kDevice},
+    {Errc::pre_copy_misplaced, "pre_copy_misplaced",
+     "a device's pre-copy packets are not those below its idx at the switchover", kProtocol},
 
     {Errc::hello_malformed, "hello_malformed", "the peer's hello cannot be understood", kProtocol},
     {Errc::hello_too_large, "hello_too_large", "a hello is over 64 KiB", kProtocol},

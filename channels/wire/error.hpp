@@ -78,6 +78,7 @@ enum class Errc {
     config_below_received,
     device_unknown,
     idx_exhausted,
+    pre_copy_misplaced,
 
     // Agreement of the two ends.
     hello_malformed = 400,

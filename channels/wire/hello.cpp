@@ -21,6 +21,7 @@ constexpr std::size_t kFeaturesMax = 64;
 constexpr std::size_t kFeatureBytesMax = 64;
 constexpr std::size_t kSoftwareBytesMax = 128;
 constexpr std::size_t kDeviceFieldsMax = 5;
+constexpr std::size_t kDevicesPerDigit = 4;
 constexpr std::string_view kHexDigits = "0123456789abcdef";
 
 /// idstr is bytes, JSON is Unicode: each byte travels as the code point of its value.
@@ -59,6 +60,21 @@ bool idstr_valid(std::string_view idstr) {
            idstr.find('\0') == std::string_view::npos;
 }
 
+/// One bit per device, the first in the highest bit of the first digit; empty when none is set. Of
+/// all devices apart, because 4096 of them leave no room for a field more in each.
+std::string pre_copies_text(const std::vector<HelloDevice>& devices) {
+    if (std::ranges::none_of(devices, &HelloDevice::pre_copies)) return {};
+    std::string text;
+    for (std::size_t first = 0; first < devices.size(); first += kDevicesPerDigit) {
+        unsigned digit = 0;
+        for (std::size_t i = first; i < first + kDevicesPerDigit; ++i) {
+            digit = digit << 1U | (i < devices.size() && devices[i].pre_copies ? 1U : 0U);
+        }
+        text.push_back(kHexDigits[digit]);
+    }
+    return text;
+}
+
 /// [idstr, instance_id, multifd, running, expected_bytes]; trailing defaults are left out, so that
 /// 4096 devices fit.
 json device_to_json(const HelloDevice& device, bool expectations) {
@@ -85,6 +101,9 @@ std::string to_text(const Hello& hello, bool expectations) {
     if (hello.queued_bytes_max != 0) object["queued-bytes-max"] = hello.queued_bytes_max;
     object["verify"] = hello.verify;
     object["switchover-ack"] = hello.switchover_ack;
+    if (const auto text = pre_copies_text(hello.devices); !text.empty()) {
+        object["pre-copies"] = text;
+    }
     if (hello.session) object["session"] = to_string(*hello.session);
     json& devices = object["devices"] = json::array();
     for (const HelloDevice& device : hello.devices) {
@@ -197,6 +216,27 @@ void read_devices(HelloReader& reader, Hello& hello) {
     }
 }
 
+void read_pre_copies(HelloReader& reader, Hello& hello) {
+    const json* value = reader.find("pre-copies");
+    if (value == nullptr) return;
+    auto& devices = hello.devices;
+    const std::size_t digits = (devices.size() + kDevicesPerDigit - 1) / kDevicesPerDigit;
+    std::string text;
+    reader.text(*value, digits, text);
+    reader.require(text.size() == digits);
+    if (!reader.ok()) return;
+    for (std::size_t i = 0; i < digits * kDevicesPerDigit; ++i) {
+        const auto digit = kHexDigits.find(text[i / kDevicesPerDigit]);
+        if (digit == std::string_view::npos) return reader.require(false);
+        const bool set = (digit >> (kDevicesPerDigit - 1 - i % kDevicesPerDigit) & 1U) != 0;
+        if (i < devices.size()) {
+            devices[i].pre_copies = set;
+        } else {
+            reader.require(!set);
+        }
+    }
+}
+
 }  // namespace
 
 Result<std::vector<std::byte>> encode(const Hello& hello) {
@@ -245,6 +285,7 @@ Result<Hello> decode_hello(std::span<const std::byte> source) {
     reader.boolean("switchover-ack", hello.switchover_ack);
     read_session(reader, hello);
     read_devices(reader, hello);
+    if (reader.ok()) read_pre_copies(reader, hello);
     if (!reader.ok()) return make_error_code(Errc::hello_malformed);
     return hello;
 }

@@ -19,6 +19,8 @@ inline constexpr std::uint32_t kProtocolVersion = 1;
 // Features.
 inline constexpr std::string_view kFeatureZstd = "zstd";           ///< PacketEncoding::zstd.
 inline constexpr std::string_view kFeatureZeroTail = "zero-tail";  ///< PacketEncoding::zero_tail.
+/// A feature: pre-copy data of devices that use the channels takes the channels too.
+inline constexpr std::string_view kFeaturePreCopyChannels = "pre-copy-channels";
 
 /// A device's `multifd` property. The numbers are the wire's.
 enum class MultifdChoice : std::uint8_t { automatic = 0, on = 1, off = 2 };
@@ -28,6 +30,7 @@ struct HelloDevice {
     MultifdChoice multifd = MultifdChoice::automatic;
     bool running = true;               ///< Source: it runs, and is to run at the destination.
     std::uint64_t expected_bytes = 0;  ///< An estimate for progress; left out when it has no room.
+    bool pre_copies = false;           ///< Source: it gives a part of its state before it stops.
 
     bool operator==(const HelloDevice&) const = default;
 };

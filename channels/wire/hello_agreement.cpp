@@ -90,7 +90,8 @@ std::optional<Disagreement> agree_devices(const Hello& source, const Hello& dest
         agreement.devices.push_back({.source_index = i,
                                      .destination_index = found->second,
                                      .multifd = !refuses,
-                                     .running = ours.running && theirs.running});
+                                     .running = ours.running && theirs.running,
+                                     .pre_copies = ours.pre_copies});
         unmatched.erase(found);
     }
     // The first one in the destination's own order, not in the map's.
@@ -121,6 +122,14 @@ std::optional<Disagreement> require_features(const Hello& demanding, const char*
     return std::nullopt;
 }
 
+void agree_pre_copy(Agreement& agreement) {
+    if (!agreement.has(kFeaturePreCopyChannels)) return;
+    for (AgreedDevice& device : agreement.devices) {
+        device.pre_copy_on_channels = device.multifd && device.pre_copies;
+        agreement.pre_copy_on_channels |= device.pre_copy_on_channels;
+    }
+}
+
 }  // namespace
 
 bool Agreement::has(std::string_view feature) const {
@@ -143,6 +152,7 @@ std::variant<Agreement, Disagreement> agree(const Hello& source, const Hello& de
     std::ranges::copy_if(
         source.features, std::back_inserter(agreement.features),
         [&](const std::string& feature) { return names(destination.features, feature); });
+    agree_pre_copy(agreement);
     return agreement;
 }
 

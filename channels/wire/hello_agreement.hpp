@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -17,6 +18,8 @@ struct AgreedDevice {
     std::uint32_t destination_index = 0;  ///< In the destination's hello.
     bool multifd = false;                 ///< Its state takes the channels.
     bool running = true;                  ///< It is to run at the destination.
+    bool pre_copies = false;              ///< It gives a part of its state before it stops ...
+    bool pre_copy_on_channels = false;    ///< ... and that takes the channels.
 
     bool operator==(const AgreedDevice&) const = default;
 };
@@ -26,6 +29,7 @@ struct Agreement {
     std::uint64_t packet_bytes = 0;
     bool verify = false;
     bool switchover_ack = false;
+    bool pre_copy_on_channels = false;  ///< Of one device at least.
     std::vector<std::string> features;  ///< Named by both, in the source's order.
     std::vector<AgreedDevice> devices;  ///< In the source's order.
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "channels/wire/assert.hpp"
 #include "channels/wire/big_endian.hpp"
 #include "channels/wire/json_text.hpp"
 #include "channels/wire/limits.hpp"
@@ -21,6 +22,16 @@ constexpr std::size_t kNestingMax = 4;
 
 static_assert(1 + kVerifyEntriesPerMessage * kVerifyEntryBytes <= kMessageDataBytesMax);
 static_assert(1 + (kVerifyEntriesPerMessage + 1) * kVerifyEntryBytes > kMessageDataBytesMax);
+static_assert(1 + kVerifyPreCopyEntriesPerMessage * kVerifyPreCopyEntryBytes <=
+              kMessageDataBytesMax);
+static_assert(1 + (kVerifyPreCopyEntriesPerMessage + 1) * kVerifyPreCopyEntryBytes >
+              kMessageDataBytesMax);
+static_assert(1 + kPreCopyStatusEntriesPerMessage * kPreCopyStatusEntryBytes <=
+              kMessageDataBytesMax);
+static_assert(limits::kDevicesMax * kSwitchoverEntryBytes <= limits::kCommandBytesMax);
+// The first byte of a verify table.
+constexpr std::uint8_t kVerifyMore = 1;
+constexpr std::uint8_t kVerifyWithPreCopy = 2;
 // Where a byte takes most room it stands as U+FFFD, or escaped as \", in 3 bytes at most.
 static_assert(3 * (2 * kWordBytesMax + kDeviceBytesMax + limits::kErrorTextBytesMax) + 256 <
               kPeerErrorBytesMax);
@@ -115,39 +126,113 @@ Result<PeerError> decode_peer_error(std::span<const std::byte> source) {
 }
 
 std::vector<std::vector<std::byte>> encode_verify(std::span<const VerifyEntry> entries) {
+    const bool pre_copy = !entries.empty() && entries.front().pre_copy_bytes.has_value();
+    const auto most = pre_copy ? kVerifyPreCopyEntriesPerMessage : kVerifyEntriesPerMessage;
     std::vector<std::vector<std::byte>> bodies;
     do {
-        const auto part = entries.first(std::min(entries.size(), kVerifyEntriesPerMessage));
+        const auto part = entries.first(std::min(entries.size(), most));
         entries = entries.subspan(part.size());
         auto& body = bodies.emplace_back();
-        append_integer(body, static_cast<std::uint8_t>(entries.empty() ? 0 : 1));
+        const int more = entries.empty() ? 0 : kVerifyMore;
+        append_integer(body, static_cast<std::uint8_t>(more | (pre_copy ? kVerifyWithPreCopy : 0)));
         for (const VerifyEntry& entry : part) {
             append_integer(body, entry.device);
             append_integer(body, entry.packets);
             append_integer(body, entry.bytes);
             append_integer(body, entry.digest);
+            MULTIFD_ASSERT(entry.pre_copy_bytes.has_value() == pre_copy);
+            if (pre_copy) append_integer(body, *entry.pre_copy_bytes);
         }
     } while (!entries.empty());
     return bodies;
 }
 
 Result<VerifyTable> decode_verify(std::span<const std::byte> source) {
-    if (!verify_length_valid(source.size()) || source.size() > kMessageDataBytesMax ||
-        std::to_integer<unsigned>(source.front()) > 1) {
+    if (source.empty() || source.size() > kMessageDataBytesMax ||
+        std::to_integer<unsigned>(source.front()) > (kVerifyMore | kVerifyWithPreCopy)) {
         return make_error_code(Errc::message_malformed);
     }
     VerifyTable table;
     BigEndianReader reader(source);
-    table.more = reader.integer<std::uint8_t>() == 1;
-    table.entries.resize((source.size() - 1) / kVerifyEntryBytes);
+    const auto form = reader.integer<std::uint8_t>();
+    const bool pre_copy = (form & kVerifyWithPreCopy) != 0;
+    const std::size_t entry_bytes = pre_copy ? kVerifyPreCopyEntryBytes : kVerifyEntryBytes;
+    if ((source.size() - 1) % entry_bytes != 0) return make_error_code(Errc::message_malformed);
+    table.more = (form & kVerifyMore) != 0;
+    table.entries.resize((source.size() - 1) / entry_bytes);
     for (VerifyEntry& entry : table.entries) {
         entry.device = reader.integer<std::uint32_t>();
         entry.packets = reader.integer<std::uint64_t>();
         entry.bytes = reader.integer<std::uint64_t>();
         entry.digest = reader.integer<std::uint64_t>();
+        if (pre_copy) entry.pre_copy_bytes = reader.integer<std::uint64_t>();
     }
-    // A table that goes on without saying anything would let a peer talk forever.
-    if (table.more && table.entries.empty()) return make_error_code(Errc::message_malformed);
+    // A table that goes on without saying anything would let a peer talk forever; and an empty one
+    // has one form.
+    if ((table.more || pre_copy) && table.entries.empty()) {
+        return make_error_code(Errc::message_malformed);
+    }
+    return table;
+}
+
+std::vector<std::byte> encode_switchover(std::span<const SwitchoverEntry> entries) {
+    MULTIFD_ASSERT(!entries.empty() && entries.size() <= limits::kDevicesMax);
+    std::vector<std::byte> body;
+    for (const SwitchoverEntry& entry : entries) {
+        MULTIFD_ASSERT(entry.next_idx != limits::kIdxReserved);
+        append_integer(body, entry.device);
+        append_integer(body, entry.next_idx);
+    }
+    return body;
+}
+
+Result<std::vector<SwitchoverEntry>> decode_switchover(std::span<const std::byte> source) {
+    if (!switchover_length_valid(source.size()) ||
+        source.size() > limits::kDevicesMax * kSwitchoverEntryBytes) {
+        return make_error_code(Errc::message_malformed);
+    }
+    BigEndianReader reader(source);
+    std::vector<SwitchoverEntry> entries(source.size() / kSwitchoverEntryBytes);
+    for (SwitchoverEntry& entry : entries) {
+        entry.device = reader.integer<std::uint32_t>();
+        entry.next_idx = reader.integer<std::uint32_t>();
+        if (entry.next_idx == limits::kIdxReserved) return make_error_code(Errc::idx_reserved);
+    }
+    return entries;
+}
+
+std::vector<std::vector<std::byte>> encode_pre_copy_status(
+    std::span<const PreCopyStatusEntry> entries) {
+    MULTIFD_ASSERT(!entries.empty());
+    std::vector<std::vector<std::byte>> bodies;
+    while (!entries.empty()) {
+        const auto part = entries.first(std::min(entries.size(), kPreCopyStatusEntriesPerMessage));
+        entries = entries.subspan(part.size());
+        auto& body = bodies.emplace_back();
+        append_integer(body, static_cast<std::uint8_t>(entries.empty() ? 0 : 1));
+        for (const PreCopyStatusEntry& entry : part) {
+            append_integer(body, entry.device);
+            append_integer(body, entry.loaded_bytes);
+            append_integer(body, entry.write_us);
+        }
+    }
+    return bodies;
+}
+
+Result<PreCopyStatusTable> decode_pre_copy_status(std::span<const std::byte> source) {
+    if (!pre_copy_status_length_valid(source.size()) || source.size() > kMessageDataBytesMax ||
+        std::to_integer<unsigned>(source.front()) > 1) {
+        return make_error_code(Errc::message_malformed);
+    }
+    PreCopyStatusTable table;
+    BigEndianReader reader(source);
+    table.more = reader.integer<std::uint8_t>() == 1;
+    table.entries.resize((source.size() - 1) / kPreCopyStatusEntryBytes);
+    for (PreCopyStatusEntry& entry : table.entries) {
+        entry.device = reader.integer<std::uint32_t>();
+        entry.loaded_bytes = reader.integer<std::uint64_t>();
+        entry.write_us = reader.integer<std::uint64_t>();
+    }
     return table;
 }
 

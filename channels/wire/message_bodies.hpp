@@ -56,11 +56,16 @@ struct VerifyEntry {
     std::uint64_t packets = 0;
     std::uint64_t bytes = 0;
     std::uint64_t digest = 0;
+    /// Of `bytes`, those read before the device stopped. Present in all entries of a table or in
+    /// none: when pre-copy data takes the channels.
+    std::optional<std::uint64_t> pre_copy_bytes{};
 
     bool operator==(const VerifyEntry&) const = default;
 };
 inline constexpr std::size_t kVerifyEntryBytes = 28;
 inline constexpr std::size_t kVerifyEntriesPerMessage = 2340;
+inline constexpr std::size_t kVerifyPreCopyEntryBytes = 36;
+inline constexpr std::size_t kVerifyPreCopyEntriesPerMessage = 1820;
 
 struct VerifyTable {
     bool more = false;  ///< Another message of the same kind continues the table.
@@ -69,12 +74,59 @@ struct VerifyTable {
 
 /// Whether a VERIFY command or LOADED message may have this length.
 constexpr bool verify_length_valid(std::size_t length) noexcept {
-    return length >= 1 && (length - 1) % kVerifyEntryBytes == 0;
+    return length >= 1 &&
+           ((length - 1) % kVerifyEntryBytes == 0 || (length - 1) % kVerifyPreCopyEntryBytes == 0);
 }
 
 /// The bodies of as many VERIFY commands or LOADED messages as it takes; one at least.
 std::vector<std::vector<std::byte>> encode_verify(std::span<const VerifyEntry> entries);
 /// Errors:    message_malformed.
 Result<VerifyTable> decode_verify(std::span<const std::byte> source);
+
+/// Where a device's pre-copy packets end: everything below `next_idx`, nothing from there on.
+struct SwitchoverEntry {
+    std::uint32_t device = 0;  ///< Its index in the source's hello.
+    std::uint32_t next_idx = 0;
+
+    bool operator==(const SwitchoverEntry&) const = default;
+};
+inline constexpr std::size_t kSwitchoverEntryBytes = 8;
+
+/// Whether a SWITCHOVER_AT command may have this length.
+constexpr bool switchover_length_valid(std::size_t length) noexcept {
+    return length >= kSwitchoverEntryBytes && length % kSwitchoverEntryBytes == 0;
+}
+
+/// 1 to kDevicesMax entries (asserted): they fit one command.
+std::vector<std::byte> encode_switchover(std::span<const SwitchoverEntry> entries);
+/// Errors:    message_malformed, idx_reserved.
+Result<std::vector<SwitchoverEntry>> decode_switchover(std::span<const std::byte> source);
+
+/// How far the destination is with one device's pre-copy packets.
+struct PreCopyStatusEntry {
+    std::uint32_t device = 0;        ///< Its index in the source's hello.
+    std::uint64_t loaded_bytes = 0;  ///< Of its pre-copy data, written to the device.
+    std::uint64_t write_us = 0;      ///< Microseconds that the device took for them.
+
+    bool operator==(const PreCopyStatusEntry&) const = default;
+};
+inline constexpr std::size_t kPreCopyStatusEntryBytes = 20;
+inline constexpr std::size_t kPreCopyStatusEntriesPerMessage = 3276;
+
+struct PreCopyStatusTable {
+    bool more = false;  ///< Another message of the same kind continues the table.
+    std::vector<PreCopyStatusEntry> entries;
+};
+
+/// Whether a PRE_COPY_STATUS message may have this length.
+constexpr bool pre_copy_status_length_valid(std::size_t length) noexcept {
+    return length > kPreCopyStatusEntryBytes && (length - 1) % kPreCopyStatusEntryBytes == 0;
+}
+
+/// The bodies of as many PRE_COPY_STATUS messages as it takes; at least one entry (asserted).
+std::vector<std::vector<std::byte>> encode_pre_copy_status(
+    std::span<const PreCopyStatusEntry> entries);
+/// Errors:    message_malformed.
+Result<PreCopyStatusTable> decode_pre_copy_status(std::span<const std::byte> source);
 
 }  // namespace multifd

@@ -121,7 +121,8 @@ Result<Parsed> StreamParser::parse_command(std::span<const std::byte> visible) {
     hello_asked_ = hello_asked_ || (id == kCommandPing && asks_for_hello(data));
     hello_seen_ = hello_seen_ || id == kCommandHello;
     commit_seen_ = commit_seen_ || id == kCommandCommit;
-    switchover_seen_ = switchover_seen_ || id == kCommandSwitchoverStart;
+    switchover_seen_ =
+        switchover_seen_ || id == kCommandSwitchoverStart || id == kCommandSwitchoverAt;
     return got(Command{id, data}, 1 + reader.position());
 }
 
@@ -139,6 +140,8 @@ Errc StreamParser::judge_command(std::uint16_t id, std::size_t length) const noe
         case kCommandCommit:
         case kCommandAbort:
         case kCommandVerify:
+        case kCommandSwitchoverAt:
+        case kCommandPreCopyQuery:
             return options_.extensions ? judge_extension(id, length) : Errc::command_unknown;
         default:
             return id != 0 && id <= kCommandQemuLast ? Errc::command_unexpected
@@ -156,7 +159,14 @@ Errc StreamParser::judge_extension(std::uint16_t id, std::size_t length) const n
         if (!hello_asked_ && !hello_seen_) return Errc::command_unexpected;
         return length <= kPeerErrorBytesMax ? Errc::ok : Errc::command_length_wrong;
     }
-    if (!hello_seen_ || !eof_seen_) return Errc::command_unexpected;
+    if (!hello_seen_) return Errc::command_unexpected;
+    if (id == kCommandSwitchoverAt || id == kCommandPreCopyQuery) {
+        if (switchover_seen_ || eof_seen_) return Errc::command_unexpected;
+        const bool valid =
+            id == kCommandPreCopyQuery ? length == 0 : switchover_length_valid(length);
+        return valid ? Errc::ok : Errc::command_length_wrong;
+    }
+    if (!eof_seen_) return Errc::command_unexpected;
     const bool valid = id == kCommandCommit ? length == 0 : verify_length_valid(length);
     return valid ? Errc::ok : Errc::command_length_wrong;
 }

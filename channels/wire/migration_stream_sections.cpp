@@ -15,7 +15,7 @@ constexpr std::size_t kTokenBytes = sizeof(std::uint64_t);
 
 bool known_token(std::uint64_t token, bool extensions) noexcept {
     return (token >= kTokenEndOfState && token <= kTokenInitDataSent) ||
-           (extensions && token == kTokenSizedConfig);
+           (extensions && (token == kTokenSizedConfig || token == kTokenInitDataBelow));
 }
 
 }  // namespace
@@ -26,7 +26,7 @@ bool StreamParser::token_in_order(std::uint64_t token) const noexcept {
             return token == (setup_seen_ ? kTokenEndOfState : kTokenSetupState);
         case SectionType::part:
             return token == kTokenDataState || token == kTokenEndOfState ||
-                   token == kTokenInitDataSent;
+                   token == kTokenInitDataSent || token == kTokenInitDataBelow;
         case SectionType::end:
             return token == kTokenDataState || token == kTokenEndOfState;
         case SectionType::full:
@@ -51,6 +51,13 @@ Result<Parsed> StreamParser::parse_device(std::span<const std::byte> visible) {
         case kTokenInitDataSent:
             state_ = State::footer;
             return got(DeviceMarkSeen{DeviceMark::init_data_sent}, kTokenBytes);
+        case kTokenInitDataBelow: {
+            const auto idx = reader.integer<std::uint32_t>();
+            if (!reader.ok()) return need(reader.needed());
+            if (idx == limits::kIdxReserved) return make_error_code(Errc::idx_reserved);
+            state_ = State::footer;
+            return got(InitDataBelow{idx}, reader.position());
+        }
         case kTokenDataState: {
             const auto bytes = reader.integer<std::uint64_t>();
             if (!reader.ok()) return need(reader.needed());

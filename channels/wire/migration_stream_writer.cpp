@@ -63,6 +63,12 @@ void StreamWriter::mark(DeviceMark mark) {
     append_integer(target_, token_of(mark));
 }
 
+void StreamWriter::init_data_below(std::uint32_t idx) {
+    MULTIFD_ASSERT(idx != limits::kIdxReserved);
+    append_integer(target_, kTokenInitDataBelow);
+    append_integer(target_, idx);
+}
+
 void StreamWriter::data_begin(std::uint64_t bytes) {
     append_integer(target_, kTokenDataState);
     append_integer(target_, bytes);

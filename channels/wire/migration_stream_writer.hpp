@@ -30,6 +30,8 @@ class StreamWriter {
     void section_begin(SectionType type, std::uint32_t section_id, std::string_view idstr,
                        std::uint32_t instance_id, std::uint32_t version_id = kDeviceSectionVersion);
     void mark(DeviceMark mark);
+    /// In the place of DeviceMark::init_data_sent.
+    void init_data_below(std::uint32_t idx);
     /// `bytes` bytes of data follow, sent by the caller.
     void data_begin(std::uint64_t bytes);
     /// QEMU's form: token, bytes, END_OF_STATE.

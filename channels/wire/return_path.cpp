@@ -27,6 +27,8 @@ Errc judge_return_path(std::uint16_t type, std::size_t length) noexcept {
             return length_within(length, 1, kMessageDataBytesMax);
         case ReturnPathType::loaded:
             return verify_length_valid(length) ? Errc::ok : Errc::return_path_length_wrong;
+        case ReturnPathType::pre_copy_status:
+            return pre_copy_status_length_valid(length) ? Errc::ok : Errc::return_path_length_wrong;
         case ReturnPathType::running:
         case ReturnPathType::refused:
             return length_within(length, 0, kPeerErrorBytesMax);

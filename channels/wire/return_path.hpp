@@ -17,14 +17,15 @@ inline constexpr std::size_t kMessageDataBytesMax = 65535;
 
 /// Destination to source on the main channel. The first three are QEMU's.
 enum class ReturnPathType : std::uint16_t {
-    shut = 1,            ///< u32 error code; towards QEMU only.
-    pong = 2,            ///< u32, the PING's value.
-    switchover_ack = 7,  ///< empty
-    hello = 0x4d01,      ///< JSON, see hello.hpp
-    ready = 0x4d02,      ///< empty
-    loaded = 0x4d03,     ///< verify table, see message_bodies.hpp
-    running = 0x4d04,    ///< empty, or a PeerError
-    refused = 0x4d05,    ///< empty, or a PeerError
+    shut = 1,                  ///< u32 error code; towards QEMU only.
+    pong = 2,                  ///< u32, the PING's value.
+    switchover_ack = 7,        ///< empty
+    hello = 0x4d01,            ///< JSON, see hello.hpp
+    ready = 0x4d02,            ///< empty
+    loaded = 0x4d03,           ///< verify table, see message_bodies.hpp
+    running = 0x4d04,          ///< empty, or a PeerError
+    refused = 0x4d05,          ///< empty, or a PeerError
+    pre_copy_status = 0x4d06,  ///< see message_bodies.hpp; answers a PRE_COPY_QUERY
 };
 
 /// Either way on the control connection.

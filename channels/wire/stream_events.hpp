@@ -34,6 +34,10 @@ inline constexpr std::uint16_t kCommandHello = 0x4d01;
 inline constexpr std::uint16_t kCommandCommit = 0x4d02;
 inline constexpr std::uint16_t kCommandAbort = 0x4d03;
 inline constexpr std::uint16_t kCommandVerify = 0x4d04;
+/// Ours, when pre-copy data takes the channels. The first stands for SWITCHOVER_START, and says
+/// where each device's pre-copy packets end; the second asks what of them has been loaded.
+inline constexpr std::uint16_t kCommandSwitchoverAt = 0x4d05;
+inline constexpr std::uint16_t kCommandPreCopyQuery = 0x4d06;
 
 /// The PING that asks "are you multifd?": HELLO and PONG say yes, PONG alone is QEMU.
 inline constexpr std::uint32_t kHelloPing = 0x4d464431;
@@ -46,6 +50,9 @@ inline constexpr std::uint64_t kTokenDataState = 0xffffffffef100004;
 inline constexpr std::uint64_t kTokenInitDataSent = 0xffffffffef100005;
 /// Ours: a config state with its size in front, u64 size and that many bytes.
 inline constexpr std::uint64_t kTokenSizedConfig = 0xffffffff4d464401;
+/// Ours: stands for INIT_DATA_SENT when the data takes the channels; u32 idx of the first packet
+/// behind it.
+inline constexpr std::uint64_t kTokenInitDataBelow = 0xffffffff4d464402;
 
 enum class SectionKind {
     device,   ///< Of a device that migrates here.
@@ -79,6 +86,11 @@ enum class DeviceMark { setup, end_of_state, init_data_sent };
 
 struct DeviceMarkSeen {
     DeviceMark mark = DeviceMark::end_of_state;
+};
+
+/// All initial data is in the packets below this idx.
+struct InitDataBelow {
+    std::uint32_t idx = 0;
 };
 
 /// RAW: the next `bytes` input bytes are not for the parser. The caller consumes them itself, then
@@ -127,7 +139,7 @@ struct ForeignSection {
 };
 
 using StreamEvent = std::variant<StreamHeader, Configuration, Command, SectionBegin, DeviceMarkSeen,
-                                 DeviceData, ConfigState, SizedConfig, SectionEnd, StreamEof,
-                                 VmDescription, RamRecord, ForeignSection>;
+                                 InitDataBelow, DeviceData, ConfigState, SizedConfig, SectionEnd,
+                                 StreamEof, VmDescription, RamRecord, ForeignSection>;
 
 }  // namespace multifd

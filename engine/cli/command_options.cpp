@@ -156,6 +156,10 @@ constexpr auto kOptions = std::to_array<CommandOption>({
          return std::uint64_t{role == Role::source ? s.source.multifd_channels
                                                    : s.destination.multifd_channels};
      }},
+    {"multifd-pre-copy", 0, "on|off", kEnds,
+     "pre-copy data of devices that use the channels takes the channels too (on)",
+     set_common<&CommonSettings::multifd_pre_copy, read_on_off>,
+     [](const Settings& s, Role) -> SettingValue { return s.source.multifd_pre_copy; }},
     {"packet-size", 0, "SIZE", kSend | kDemo, "state bytes per packet, 4KiB to 16MiB (1MiB)",
      set<kSource, &SourceSettings::packet_size, read_packet_size>,
      [](const Settings& s, Role) -> SettingValue { return std::uint64_t{s.source.packet_size}; }},

@@ -61,10 +61,12 @@ class ChannelInspector {
                           {"idx", std::uint64_t{header.idx}},
                           {"config", header.config},
                           {"data", std::uint64_t{packet.payload.size()}}};
+        if (header.pre_copy) record_.fields.push_back({"pre-copy", true});
         ++channel_.device_packets;
         InspectedDevice& device = state_.result.devices[identity];
-        StatePacket& taken = device.packets.emplace_back(StatePacket{
-            header.idx, header.config, packet.payload, header.encoding, header.state_bytes()});
+        StatePacket& taken = device.packets.emplace_back(
+            StatePacket{header.idx, header.config, header.pre_copy, packet.payload, header.encoding,
+                        header.state_bytes()});
         if (header.encoding != PacketEncoding::raw) note_encoding(identity, packet.offset, taken);
         note_order(identity, header.idx, packet.offset);
     }
@@ -142,6 +144,8 @@ std::string_view return_path_name(std::uint16_t type) {
             return "RUNNING";
         case ReturnPathType::refused:
             return "REFUSED";
+        case ReturnPathType::pre_copy_status:
+            return "PRE_COPY_STATUS";
     }
     return "unknown";
 }
@@ -192,6 +196,11 @@ Result<> hear(const Message& message, Conversation& conversation, InspectedRecor
         case ReturnPathType::refused:
             conversation.shut = 1;
             return {};
+        case ReturnPathType::pre_copy_status: {
+            const auto table = decode_pre_copy_status(message.data);
+            if (!table) return table.error();
+            return {};
+        }
         case ReturnPathType::switchover_ack:
         case ReturnPathType::ready:
             return {};

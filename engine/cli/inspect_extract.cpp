@@ -29,7 +29,9 @@ class Extraction {
             write_state(name + (state.complete ? ".state" : ".state.incomplete"), device.main_state,
                         state.buffers);
         }
-        if (!device.pre_copy.empty()) write(name + ".precopy", device.pre_copy);
+        if (!device.pre_copy.empty() || !state.pre_copy.empty()) {
+            write_state(name + ".precopy", device.pre_copy, state.pre_copy);
+        }
         if (const auto config = config_of(device)) write(name + ".config", {*config});
     }
 

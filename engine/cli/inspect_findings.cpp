@@ -42,6 +42,7 @@ class DeviceJudge {
         std::ranges::stable_sort(sorted, {}, [](const StatePacket* packet) { return packet->idx; });
         find_gaps(sorted);
         find_repeats(sorted);
+        judge_pre_copy(sorted);
         judge_config(*sorted.back());
     }
 
@@ -90,6 +91,16 @@ class DeviceJudge {
         const auto state = unpacker.unpack(one);
         const auto other_state = other_unpacker.unpack(other);
         return state && other_state && std::ranges::equal(*state, *other_state);
+    }
+
+    void judge_pre_copy(const std::vector<const StatePacket*>& sorted) {
+        const auto stopped = std::ranges::find(sorted, false, &StatePacket::pre_copy);
+        const auto late = std::find_if(stopped, sorted.end(),
+                                       [](const StatePacket* packet) { return packet->pre_copy; });
+        if (late == sorted.end()) return;
+        add(Severity::error, "pre_copy_misplaced",
+            "idx " + std::to_string((*late)->idx) + " is pre-copy data, above idx " +
+                std::to_string((*stopped)->idx) + ", which is not");
     }
 
     bool has_config_packet() const {
@@ -239,7 +250,8 @@ class ConversationJudge {
                 std::ranges::find(said_.destination_counts, sent.device, &VerifyEntry::device);
             if (loaded != said_.destination_counts.end() && *loaded == sent) continue;
             const bool counted = loaded != said_.destination_counts.end() &&
-                                 loaded->packets == sent.packets && loaded->bytes == sent.bytes;
+                                 loaded->packets == sent.packets && loaded->bytes == sent.bytes &&
+                                 loaded->pre_copy_bytes == sent.pre_copy_bytes;
             Finding finding;
             finding.code = counted ? "digest_mismatch" : "count_mismatch";
             finding.device = name_of(sent.device);

@@ -29,13 +29,15 @@ Json device_json(const DeviceIdentity& identity, const InspectedDevice& device) 
     const OrderedState state = order_state(device);
     std::uint64_t state_bytes = sum_of(device.main_state);
     for (const StatePacket* packet : state.buffers) state_bytes += packet->state_bytes;
+    std::uint64_t pre_copy_bytes = sum_of(device.pre_copy);
+    for (const StatePacket* packet : state.pre_copy) pre_copy_bytes += packet->state_bytes;
     const auto config = config_of(device);
     return Json{{"idstr", identity.idstr},
                 {"instance-id", identity.instance_id},
                 {"multifd", !device.packets.empty()},
                 {"packets", device.packets.size()},
                 {"state-bytes", state_bytes},
-                {"pre-copy-bytes", sum_of(device.pre_copy)},
+                {"pre-copy-bytes", pre_copy_bytes},
                 {"config-bytes", config ? Json(config->size()) : Json(nullptr)},
                 {"complete", state.complete}};
 }

@@ -50,6 +50,10 @@ std::string command_name(std::uint16_t id) {
             return "ABORT";
         case kCommandVerify:
             return "VERIFY";
+        case kCommandSwitchoverAt:
+            return "SWITCHOVER_AT";
+        case kCommandPreCopyQuery:
+            return "PRE_COPY_QUERY";
         default:
             return std::to_string(id);
     }
@@ -103,6 +107,10 @@ class MainChannelInspector {
             case kCommandSwitchoverStart:
                 conversation.switchover_seen = true;
                 break;
+            case kCommandSwitchoverAt:
+                conversation.switchover_seen = true;
+                keep(decode_switchover(command.data), [](const auto&) {});
+                break;
             case kCommandHello:
                 keep(decode_hello(command.data),
                      [&](Hello& hello) { conversation.source_hello = std::move(hello); });
@@ -151,6 +159,7 @@ class MainChannelInspector {
                 return add("INIT_DATA_SENT");
         }
     }
+    void on(const InitDataBelow& initial) { add("INIT_DATA_BELOW " + std::to_string(initial.idx)); }
     void on(const DeviceData& data) {
         add("DATA " + std::to_string(data.bytes));
         if (device_ == nullptr || at_->raw.empty()) return;

@@ -39,9 +39,10 @@ std::uint64_t sum_of(const std::vector<std::span<const std::byte>>& pieces) {
     return bytes;
 }
 
-std::uint64_t state_bytes(const InspectedDevice& device, const OrderedState& state) {
-    std::uint64_t bytes = sum_of(device.main_state);
-    for (const StatePacket* packet : state.buffers) bytes += packet->state_bytes;
+std::uint64_t sum_of(const std::vector<std::span<const std::byte>>& pieces,
+                     const std::vector<const StatePacket*>& packets) {
+    std::uint64_t bytes = sum_of(pieces);
+    for (const StatePacket* packet : packets) bytes += packet->state_bytes;
     return bytes;
 }
 
@@ -84,9 +85,10 @@ class TextPrinter final : public InspectionPrinter {
             const OrderedState state = order_state(device);
             const auto config = config_of(device);
             table.add({to_string(identity), path_of(device), std::to_string(device.packets.size()),
-                       readable_bytes(state_bytes(device, state)),
+                       readable_bytes(sum_of(device.main_state, state.buffers)),
                        config ? readable_bytes(config->size()) : "none",
-                       readable_bytes(sum_of(device.pre_copy)), state.complete ? "yes" : "NO"});
+                       readable_bytes(sum_of(device.pre_copy, state.pre_copy)),
+                       state.complete ? "yes" : "NO"});
         }
         return table.empty() ? "" : "devices:\n" + table.text();
     }

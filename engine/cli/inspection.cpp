@@ -84,6 +84,8 @@ OrderedState order_state(const InspectedDevice& device) {
         expected = std::uint64_t{packet->idx} + 1;
         if (packet->config) {
             state.config = packet;
+        } else if (packet->pre_copy) {
+            state.pre_copy.push_back(packet);
         } else {
             state.buffers.push_back(packet);
         }

@@ -55,6 +55,7 @@ struct Finding {
 struct StatePacket {
     std::uint32_t idx = 0;
     bool config = false;
+    bool pre_copy = false;
     std::span<const std::byte> data;  ///< As it stands there; a config packet's with its tokens.
     PacketEncoding encoding = PacketEncoding::raw;
     std::uint32_t state_bytes = 0;  ///< What the data stand for.
@@ -105,8 +106,9 @@ class RecordVisitor {
 Inspection inspect_recording(const std::vector<RecordedFile>& files, RecordVisitor& visitor);
 
 /// A device's packets by idx, each idx once, the config state left out; and whether none is missing
-/// below the highest, or damaged.
+/// below the highest, or damaged. Pre-copy packets stand apart.
 struct OrderedState {
+    std::vector<const StatePacket*> pre_copy;
     std::vector<const StatePacket*> buffers;
     const StatePacket* config = nullptr;
     bool complete = true;

@@ -178,10 +178,10 @@ CallResult RecordLoad::finish(MemoryContent& loaded) {
 
 CallResult MemoryLoad::choose_form() {
     if (starts_memory_record(opening_)) {
-        if (lent_) {
+        if (in_place_) {
             return CallResult::failure(
                 std::errc::invalid_argument,
-                "the source's state is one of pre-copy records, which lend=on cannot take");
+                "pre-copy records came as if they were the state itself, in its lent memory");
         }
         form_ = std::make_unique<RecordLoad>(expected_, held_);
         return form_->take(opening_);
@@ -223,6 +223,7 @@ CallResult MemoryLoad::wrote_lent(std::span<const std::byte> source) {
         return CallResult::failure(std::errc::invalid_argument,
                                    "the lent memory was not filled in order");
     }
+    in_place_ = true;
     return write(source);
 }
 

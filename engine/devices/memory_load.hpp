@@ -101,6 +101,7 @@ class MemoryLoad {
     ExpectedState expected_;
     std::span<std::byte> held_;
     bool lent_;
+    bool in_place_ = false;               ///< Bytes have come in the lent memory.
     std::array<std::byte, 8> opening_{};  ///< The first bytes, which say the form.
     std::size_t opening_bytes_ = 0;
     std::unique_ptr<LoadForm> form_;

@@ -78,6 +78,7 @@ std::string words_of(const StreamEvent& event) {
         std::string operator()(const Command& c) { return "command " + std::to_string(c.id); }
         std::string operator()(const SectionBegin& s) { return "begin " + std::string(s.idstr); }
         std::string operator()(const DeviceMarkSeen&) { return "mark"; }
+        std::string operator()(const InitDataBelow& i) { return "below " + std::to_string(i.idx); }
         std::string operator()(const DeviceData& d) { return "data " + std::to_string(d.bytes); }
         std::string operator()(const ConfigState& c) {
             return "config " + std::to_string(c.bytes.size());

@@ -33,6 +33,15 @@ TEST_CASE("a state on the main channel has the protocol's other worked digest", 
     CHECK(digest_text(digest.value()) == "1ce31805ade7b814");
 }
 
+TEST_CASE("pre-copy data on the channels has the protocol's third worked digest", "[engine]") {
+    TransferDigest digest;
+    fold(digest, 0, 0x80000000, "early");
+    CHECK(digest_text(digest.value()) == "c51c0262b944d760");
+    fold(digest, 1, 0, "DATA");
+    fold(digest, 2, TransferDigest::kConfigFlag, "conf");
+    CHECK(digest_text(digest.value()) == "14b0cfafd8365faf");
+}
+
 TEST_CASE("whatever differs in one item changes the digest", "[engine]") {
     TransferDigest reference;
     reference.fold(3, 0, 100, 0x1234);

@@ -36,6 +36,7 @@ struct Sending {
     std::uint32_t channels = 0;
     std::size_t buffer_bytes = 0;
     Packets order;
+    std::vector<std::uint32_t> pre_copied;  ///< By device: how many of its packets.
     std::optional<Gap> lost;
 };
 
@@ -51,12 +52,16 @@ Arrival some_packet(Chance& chance, std::uint32_t device, std::uint32_t idx, boo
             .config = config};
 }
 
-Packets right_order(Chance& chance, const Sending& sending) {
+/// Pre-copy packets of all devices leave before the first of a stopped one.
+Packets right_order(Chance& chance, Sending& sending, bool may_pre_copy) {
+    const bool pre_copy = may_pre_copy && chance.one_in(2);
     std::vector<std::uint32_t> counts(sending.devices);
     std::vector<std::uint32_t> order;
     for (std::uint32_t d = 0; d < sending.devices; ++d) {
         counts[d] = chance.skewed(0, 60);
         order.insert(order.end(), counts[d] + 1, d);
+        const bool pre_copies = pre_copy && chance.one_in(2);
+        sending.pre_copied.push_back(pre_copies ? chance.number(0, counts[d]) : 0);
     }
     // Either devices take turns at random, or one comes mostly before the next.
     if (!chance.one_in(3)) std::shuffle(order.begin(), order.end(), chance.engine());
@@ -65,7 +70,9 @@ Packets right_order(Chance& chance, const Sending& sending) {
     for (const std::uint32_t d : order) {
         const std::uint32_t idx = next[d]++;
         packets.push_back(some_packet(chance, d, idx, idx == counts[d], sending.buffer_bytes));
+        packets.back().pre_copy = idx < sending.pre_copied[d];
     }
+    std::ranges::stable_partition(packets, &Arrival::pre_copy);
     return packets;
 }
 
@@ -101,6 +108,12 @@ bool spoil(Chance& chance, SenderFault fault, Sending& sending) {
         case SenderFault::order_broken:
             std::shuffle(order.begin(), order.end(), chance.engine());
             return true;
+        case SenderFault::border_wrong: {
+            if (!at->pre_copy) return false;
+            auto& border = sending.pre_copied[at->device.value];
+            border = chance.one_in(2) ? at->idx : border + 1;
+            return true;
+        }
     }
     return false;
 }
@@ -108,14 +121,17 @@ bool spoil(Chance& chance, SenderFault fault, Sending& sending) {
 /// The destination's threads as actors of whom chance picks the next to act.
 class Simulation {
   public:
-    Simulation(Chance& chance, const Sending& sending, const ReassemblyLimits& limits)
+    Simulation(Chance& chance, const Sending& sending, const ReassemblyLimits& limits,
+               bool threads_start_late)
         : chance_(chance),
           sending_(sending),
           limits_(limits),
           reassembly_(limits, sending.devices),
           channels_(sending.channels),
           loads_(sending.devices),
-          start_after_(chance.one_in(2) ? 0 : chance.number(0, 500)) {
+          threads_start_late_(threads_start_late),
+          start_after_(chance.one_in(2) ? 0 : chance.number(0, 500)),
+          switchover_after_(start_after_ + (chance.one_in(2) ? 0 : chance.number(0, 500))) {
         // One channel may carry most, others nothing.
         const std::uint32_t favourite = chance.number(0, sending.channels - 1);
         const bool fair = chance.one_in(2);
@@ -124,16 +140,23 @@ class Simulation {
             channels_[fair || chance.one_in(3) ? any : favourite].packets.push_back(packet);
         }
         for (Load& load : loads_) load.patience = chance.skewed(1, 30);
+        for (std::uint32_t d = 0; d < sending.devices; ++d) {
+            if (pre_copies(d)) reassembly_.begin_pre_copy({d});
+        }
         for (Channel& channel : channels_) channel.patience = chance.skewed(1, 10);
     }
 
     SimulatedOutcome run() {
         while (!over()) {
-            if (step_somebody()) {
+            if (!switched_over_ && switchover_after_ <= outcome_.steps) {
+                switch_over();
+            } else if (step_somebody()) {
                 ++outcome_.steps;
                 look();
             } else if (start_after_ > outcome_.steps) {
-                start_after_ = outcome_.steps;  // SWITCHOVER_START comes on the main channel
+                start_after_ = outcome_.steps;  // START sections come on the main channel
+            } else if (!switched_over_) {
+                switchover_after_ = outcome_.steps;  // and the switchover
             } else {
                 outcome_.stuck = true;
             }
@@ -158,8 +181,33 @@ class Simulation {
     };
 
     [[nodiscard]] bool over() const {
-        const bool all_read = std::ranges::all_of(channels_, &Channel::ended);
+        const bool all_read = std::ranges::all_of(channels_, &Channel::ended) && switched_over_;
         return (all_read && reassembly_.complete()) || outcome_.error || outcome_.stuck;
+    }
+
+    [[nodiscard]] bool pre_copies(std::uint32_t device) const {
+        return sending_.pre_copied[device] != 0;
+    }
+
+    void switch_over() {
+        switched_over_ = true;
+        for (std::uint32_t d = 0; d < sending_.devices; ++d) {
+            if (!pre_copies(d) || reassembly_.end_pre_copy({d}, sending_.pre_copied[d])) continue;
+            if (!outcome_.error) outcome_.error = Errc::pre_copy_misplaced;
+        }
+    }
+
+    /// Load threads of devices that pre-copy begin with their START, all others at the switchover.
+    [[nodiscard]] bool loads_now(std::uint32_t device) const {
+        if (pre_copies(device)) return outcome_.steps >= start_after_;
+        return switched_over_ && (!threads_start_late_ || pre_copy_is_loaded());
+    }
+
+    [[nodiscard]] bool pre_copy_is_loaded() const {
+        for (std::uint32_t d = 0; d < sending_.devices; ++d) {
+            if (reassembly_.next_idx({d}) < sending_.pre_copied[d]) return false;
+        }
+        return true;
     }
 
     // Some random turns, then everybody's in turn, to be sure that nobody can act.
@@ -210,7 +258,7 @@ class Simulation {
     }
 
     bool load_step(std::uint32_t number) {
-        if (outcome_.steps < start_after_) return false;
+        if (!loads_now(number)) return false;
         const auto delivery = reassembly_.next({number});
         if (!delivery) return false;
         if (delivery->claim.idx != loads_[number].loaded++ ||
@@ -244,7 +292,10 @@ class Simulation {
     Reassembly reassembly_;
     std::vector<Channel> channels_;
     std::vector<Load> loads_;
-    std::uint64_t start_after_;  ///< Steps before the load threads start.
+    bool threads_start_late_;
+    std::uint64_t start_after_;       ///< Steps before START sections come.
+    std::uint64_t switchover_after_;  ///< Steps before the switchover is read.
+    bool switched_over_ = false;
     SimulatedOutcome outcome_;
 };
 
@@ -258,7 +309,8 @@ SimulatedOutcome simulate(const SimulatedCase& simulated) {
         sending.devices = chance.skewed(1, 24);
         sending.channels = chance.skewed(1, 16);
         sending.buffer_bytes = std::size_t{4096} << chance.number(0, 9);
-        sending.order = right_order(chance, sending);
+        const bool may_pre_copy = simulated.fault != SenderFault::config_too_early;
+        sending.order = right_order(chance, sending, may_pre_copy);
     } while (!spoil(chance, simulated.fault, sending));
     const bool ample = chance.one_in(4);
     const auto packets = static_cast<std::uint32_t>(sending.order.size()) + 1;
@@ -266,7 +318,8 @@ SimulatedOutcome simulate(const SimulatedCase& simulated) {
                                   .buffers = ample ? packets : chance.skewed(1, 40),
                                   .channels = sending.channels,
                                   .window = ample ? 64 : chance.skewed(1, 64)};
-    SimulatedOutcome outcome = Simulation(chance, sending, limits).run();
+    SimulatedOutcome outcome =
+        Simulation(chance, sending, limits, simulated.threads_start_late).run();
     outcome.lost = sending.lost;
     outcome.ample = ample && std::ranges::all_of(sending.order, [&](const Arrival& packet) {
                         return packet.bytes <= limits.buffer_bytes;

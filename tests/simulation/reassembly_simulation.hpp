@@ -19,11 +19,15 @@ enum class SenderFault : std::uint8_t {
     packet_doubled,
     config_too_early,  ///< An idx in the middle is flagged as the config state.
     order_broken,      ///< Packets of all devices in any order, on any channel.
+    border_wrong,      ///< The switchover names another end of pre-copy than the packets show.
 };
 
 struct SimulatedCase {
     std::uint32_t seed = 0;
     SenderFault fault = SenderFault::none;
+    /// A mistake in the destination: load threads that begin with the switchover wait until all
+    /// pre-copy packets have been loaded.
+    bool threads_start_late = false;
 };
 
 struct SimulatedOutcome {

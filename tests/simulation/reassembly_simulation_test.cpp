@@ -103,6 +103,23 @@ TEST_CASE("a sender without one order gets through or gets a gap", "[simulation]
     CHECK(gaps > 0);
 }
 
+TEST_CASE("a switchover that contradicts the packets is always pre_copy_misplaced",
+          "[simulation]") {
+    simulate_all(SenderFault::border_wrong, [](const SimulatedOutcome& outcome) {
+        REQUIRE(outcome.error == Errc::pre_copy_misplaced);
+    });
+}
+
+// Packets of stopped devices may hold all the memory, and the token, while a pre-copy packet that
+// the switchover waits for stands unread at the head of its channel.
+TEST_CASE("load threads that wait for the end of pre-copy deadlock in some cases", "[simulation]") {
+    std::uint32_t stuck = 0;
+    for (std::uint32_t seed = 0; seed < kCases; ++seed) {
+        stuck += simulate({.seed = seed, .threads_start_late = true}).stuck ? 1U : 0U;
+    }
+    CHECK(stuck > 0);
+}
+
 TEST_CASE("the same seed gives the same outcome", "[simulation]") {
     const SimulatedOutcome first = simulate({.seed = 7, .fault = SenderFault::order_broken});
     const SimulatedOutcome second = simulate({.seed = 7, .fault = SenderFault::order_broken});

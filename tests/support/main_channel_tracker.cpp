@@ -15,6 +15,7 @@ constexpr std::uint64_t kSetupState = 0xffffffffef100003;
 constexpr std::uint64_t kDataState = 0xffffffffef100004;
 constexpr std::uint64_t kInitDataSent = 0xffffffffef100005;
 constexpr std::uint64_t kSizedConfig = 0xffffffff4d464401;
+constexpr std::uint64_t kInitDataBelow = 0xffffffff4d464402;
 
 constexpr unsigned kRecordEof = 0x00;
 constexpr unsigned kRecordStart = 0x01;
@@ -49,7 +50,9 @@ constexpr auto kCommandNames = std::to_array<Name>({{11, "switchover-start"},
                                                     {0x4d01, "hello"},
                                                     {0x4d02, "commit"},
                                                     {0x4d03, "abort"},
-                                                    {0x4d04, "verify"}});
+                                                    {0x4d04, "verify"},
+                                                    {0x4d05, "switchover-at"},
+                                                    {0x4d06, "pre-copy-query"}});
 
 constexpr auto kMessageNames = std::to_array<Name>({{1, "shut"},
                                                     {2, "pong"},
@@ -59,6 +62,7 @@ constexpr auto kMessageNames = std::to_array<Name>({{1, "shut"},
                                                     {0x4d03, "loaded"},
                                                     {0x4d04, "running"},
                                                     {0x4d05, "refused"},
+                                                    {0x4d06, "pre-copy-status"},
                                                     {0x4d41, "heartbeat"},
                                                     {0x4d42, "error"},
                                                     {0x4d43, "cancel-request"}});
@@ -140,6 +144,7 @@ std::optional<TrackedRecord> MainChannelTracker::next_inside_section() {
     if (token == kEndOfState || token == kSetupState || token == kInitDataSent) {
         return cut("", kTokenBytes);
     }
+    if (token == kInitDataBelow) return cut("", kTokenBytes + 4);
     if (token == kConfigState) {
         in_config_ = true;
         return cut("", kTokenBytes);

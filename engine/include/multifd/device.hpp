@@ -120,10 +120,11 @@ class Device {
     /// or reset(). state() and reset() are never answered with operation_canceled.
     virtual void interrupt() noexcept {}
 
-    /// For devices that lend: the memory that holds the state. On the source valid and constant in
-    /// STOP_COPY (read() is then not called); on the destination writable in RESUMING (for each
-    /// span filled in order, wrote_lent() is called instead of write()). Empty means: not now, use
-    /// the calls.
+    /// For devices that lend: the memory that holds the state. Never used when the source has
+    /// pre-copied the device: its state then comes in order, not by place. On the source valid and
+    /// constant in STOP_COPY (read() is then not called); on the destination writable in RESUMING
+    /// (for each span filled in order, wrote_lent() is called instead of write()). Empty means: not
+    /// now, use the calls.
     [[nodiscard]] virtual std::span<std::byte> lend() noexcept { return {}; }
 
     /// In RESUMING: the next bytes of state stand in the lent memory, `source`, a part of it.

@@ -67,8 +67,11 @@ struct CommonSettings {
     std::chrono::milliseconds connect_timeout{10'000};   ///< All connections and hellos.
     std::chrono::milliseconds phase_timeout{3'600'000};  ///< Any one phase (setup, active, device).
     std::chrono::milliseconds stall_timeout{
-        30'000};            ///< No progress, a silent peer, one device call.
-    bool verify = true;     ///< transfer-digest; used when both ends want it.
+        30'000};         ///< No progress, a silent peer, one device call.
+    bool verify = true;  ///< transfer-digest; used when both ends want it.
+    /// Pre-copy data of devices that use the channels takes the channels too; when both ends want
+    /// it.
+    bool multifd_pre_copy = true;
     std::string state_dir;  ///< Folder of ownership records, made when missing; empty keeps none.
     OnUnknownOwner on_unknown_owner = OnUnknownOwner::hold;
     /// Channel i's thread runs on CPU i modulo their number. Empty: anywhere.

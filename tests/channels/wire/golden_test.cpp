@@ -73,6 +73,7 @@ class Echo {
     void encode_record(const Command& record) { writer_.command(record.id, record.data); }
     void encode_record(const SectionBegin& record) { begin(record); }
     void encode_record(const DeviceMarkSeen& record) { writer_.mark(record.mark); }
+    void encode_record(const InitDataBelow& record) { writer_.init_data_below(record.idx); }
     void encode_record(const DeviceData& record) { writer_.data_begin(record.bytes); }
     void encode_record(const ConfigState& record) { writer_.config(record.bytes); }
     void encode_record(const SizedConfig& record) { writer_.sized_config_begin(record.bytes); }

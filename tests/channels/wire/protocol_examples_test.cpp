@@ -199,6 +199,39 @@ TEST_CASE("PROTOCOL.md's main channel is what is sent, and a stream a receiver t
     CHECK(receive(documented, sections).end == "ok");
 }
 
+TEST_CASE("PROTOCOL.md's pre-copy over the channels is what is sent", "[wire][protocol]") {
+    Bytes channel;
+    std::array<std::byte, kDeviceStatePrologueBytes> prologue{};
+    encode({.idstr = "gpu0", .idx = 0, .pre_copy = true, .data_bytes = 5}, prologue);
+    append_bytes(channel, prologue);
+    append_bytes(channel, bytes_of("early"));
+    encode({.idstr = "gpu0", .idx = 1, .data_bytes = 4}, prologue);
+    append_bytes(channel, prologue);
+    append_bytes(channel, bytes_of("DATA"));
+    CHECK(to_hex(example("pre-copy-channel")) == to_hex(channel));
+
+    Hello hello = source_hello();
+    hello.features = {std::string(kFeaturePreCopyChannels)};
+    hello.devices[0].pre_copies = true;
+    constexpr std::array<VerifyEntry, 2> kCounts{VerifyEntry{0, 3, 13, 0x14b0cfafd8365faf, 5},
+                                                 VerifyEntry{1, 0, 8, 0x1ce31805ade7b814, 0}};
+    Bytes main;
+    StreamWriter writer(main);
+    writer.command(kCommandHello, encode(hello).value());
+    writer.section_begin(SectionType::part, 1, "gpu0", 0);
+    writer.init_data_below(1);
+    writer.section_end(1);
+    writer.command(kCommandPreCopyQuery);
+    writer.command(kCommandSwitchoverAt, encode_switchover({{SwitchoverEntry{0, 1}}}));
+    writer.command(kCommandVerify, encode_verify(kCounts).front());
+    CHECK(to_hex(example("pre-copy-main-channel")) == to_hex(main));
+
+    Bytes back;
+    append_message(back, ReturnPathType::pre_copy_status,
+                   encode_pre_copy_status({{PreCopyStatusEntry{0, 5, 9}}}).front());
+    CHECK(to_hex(example("pre-copy-return-path")) == to_hex(back));
+}
+
 TEST_CASE("PROTOCOL.md's return path is what is sent", "[wire][protocol]") {
     Bytes wire;
     append_message(wire, ReturnPathType::hello, encode(destination_hello()).value());

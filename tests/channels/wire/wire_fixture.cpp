@@ -43,6 +43,9 @@ std::string to_string(const StreamEvent& event) {
                                                                    "init data sent"};
                 return std::string(kMarks.at(static_cast<std::size_t>(record.mark)));
             },
+            [](const InitDataBelow& record) {
+                return "init data below " + std::to_string(record.idx);
+            },
             [](const DeviceData& record) { return "data " + std::to_string(record.bytes); },
             [](const ConfigState& record) { return "config " + to_hex(record.bytes); },
             [](const SizedConfig& record) {

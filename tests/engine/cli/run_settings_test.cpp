@@ -80,6 +80,8 @@ TEST_CASE("every option of send reaches its setting", "[cli]") {
                                                       "500MiB/s",
                                                       "--switchover-ack",
                                                       "on",
+                                                      "--multifd-pre-copy",
+                                                      "off",
                                                       "--verify",
                                                       "off",
                                                       "--connect-timeout",
@@ -110,6 +112,7 @@ TEST_CASE("every option of send reaches its setting", "[cli]") {
     CHECK(source.max_bandwidth == 1'250'000'000);
     CHECK(source.max_switchover_bandwidth == 500U << 20U);
     CHECK(source.switchover_ack);
+    CHECK_FALSE(source.multifd_pre_copy);
     CHECK_FALSE(source.verify);
     CHECK(source.connect_timeout == 1s);
     CHECK(source.phase_timeout == 2s);

@@ -53,7 +53,14 @@ CallResult ScriptedDevice::set_state(DeviceState target) {
 
 CallResult ScriptedDevice::read(std::span<std::byte> target) {
     if (auto asked = ask("read"); !asked.ok()) return asked;
-    if (state_ != DeviceState::stop_copy) return CallResult::success(0);
+    const bool stopped = state_ == DeviceState::stop_copy;
+    if (state_ == DeviceState::pre_copy || (stopped && read_early_ < script_.early.size())) {
+        const auto size = std::min(target.size(), script_.early.size() - read_early_);
+        if (size != 0) std::memcpy(target.data(), script_.early.data() + read_early_, size);
+        read_early_ += size;
+        return CallResult::success(size);
+    }
+    if (!stopped) return CallResult::success(0);
     const auto size = std::min(target.size(), script_.state.size() - read_);
     if (size != 0) std::memcpy(target.data(), script_.state.data() + read_, size);
     read_ += size;
@@ -81,6 +88,7 @@ CallResult ScriptedDevice::load_config(std::span<const std::byte> source) {
 CallResult ScriptedDevice::pre_copy_sizes(PreCopySizes& target) {
     if (auto asked = ask("pre_copy_sizes"); !asked.ok()) return asked;
     target = script_.pre_copy;
+    target.initial_bytes += script_.early.size() - read_early_;
     return CallResult::success();
 }
 

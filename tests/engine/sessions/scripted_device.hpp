@@ -40,6 +40,7 @@ class ScriptedDevice final : public Device {
         DeviceTraits traits{.kind = "scripted", .p2p = true};
         DeviceState initial = DeviceState::running;
         std::vector<std::byte> state{};  ///< What STOP_COPY gives.
+        std::vector<std::byte> early{};  ///< What PRE_COPY gives, or STOP_COPY first.
         std::vector<std::byte> config{};
         PreCopySizes pre_copy{};
         /// Asked before each call, by its name ("read", "set_state stop-copy", ...): a failure, an
@@ -73,6 +74,7 @@ class ScriptedDevice final : public Device {
     std::atomic<DeviceState> state_;
     std::atomic<bool> interrupted_ = false;
     std::size_t read_ = 0;
+    std::size_t read_early_ = 0;
     std::vector<std::byte> received_, config_;
 };
 

@@ -47,6 +47,12 @@ void SessionPair::add_device(const std::string& idstr, ScriptedDevice::Script so
     destination_entries_.push_back({idstr, 0, property, destination_scripted_.back()});
 }
 
+void SessionPair::add_devices(const std::string& idstr, std::shared_ptr<Device> source,
+                              std::shared_ptr<Device> destination) {
+    source_entries_.push_back({idstr, 0, MultifdProperty::automatic, std::move(source)});
+    destination_entries_.push_back({idstr, 0, MultifdProperty::automatic, std::move(destination)});
+}
+
 void SessionPair::start() {
     start_destination();
     start_source();

@@ -33,6 +33,9 @@ class SessionPair {
     void add_device(const std::string& idstr, ScriptedDevice::Script source,
                     ScriptedDevice::Script destination = {},
                     MultifdProperty property = MultifdProperty::automatic);
+    /// Devices of any kind, which only their owner looks at.
+    void add_devices(const std::string& idstr, std::shared_ptr<Device> source,
+                     std::shared_ptr<Device> destination);
     ScriptedDevice& source_device(std::size_t index) { return *source_scripted_[index]; }
     ScriptedDevice& destination_device(std::size_t index) { return *destination_scripted_[index]; }
 
