@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "channels/transport/congestion_control.hpp"
 #include "engine/ownership.hpp"
 
 namespace multifd {
@@ -63,6 +64,7 @@ bool DestinationSession::accept_source(ConnectionListener& listener) {
             return false;
         }
         main_ = std::move(*main);
+        congestion_control_ = congestion_control_of(main_.fd());
         {
             const std::scoped_lock lock(names_mutex_);
             began_ = Clock::now();

@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "channels/transport/connection_listener.hpp"
+#include "engine/settings_check.hpp"
 
 namespace multifd {
 namespace {
@@ -16,6 +17,7 @@ Address address_to_listen_on(const std::string& text) {
 }
 
 ConnectionListenerSettings listener_settings(const ListenerSettings& settings) {
+    check(settings);
     std::vector<Address> also;
     for (const auto& text : settings.also_listen) also.push_back(address_to_listen_on(text));
     return {.address = address_to_listen_on(settings.listen),
@@ -25,7 +27,8 @@ ConnectionListenerSettings listener_settings(const ListenerSettings& settings) {
             .unclassified_max = settings.unclassified_max,
             .parked_max = settings.parked_max,
             .parked_timeout = settings.parked_timeout,
-            .log_interval = std::chrono::seconds(1)};
+            .log_interval = std::chrono::seconds(1),
+            .congestion_control = settings.congestion_control};
 }
 
 ListenerLog refusal_log(LogSink log) {

@@ -170,6 +170,7 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     std::optional<Deadline> quiet_deadline_;  ///< Until when interrupted calls may return.
     bool cause_settled_ = false;
     std::optional<Clock::time_point> set_up_;
+    std::string congestion_control_;  ///< What the main channel's socket uses; empty: no TCP.
     std::vector<DowntimePart> downtime_parts_;
     ProcessorTime used_at_transfer_, used_by_transfer_;
 

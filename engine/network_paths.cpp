@@ -57,7 +57,7 @@ Result<std::vector<NetworkPath>> network_paths(const SourceSettings& settings, s
             wrong = to;
             return address.error();
         }
-        NetworkPath path{.to = *address};
+        NetworkPath path{.to = *address, .congestion_control = settings.congestion_control};
         const std::size_t position = paths.size();
         if (position < settings.bind.size() && settings.bind[position] != kAnySource) {
             const auto from = numeric_address(settings.bind[position], 0);

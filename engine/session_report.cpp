@@ -161,6 +161,7 @@ void MigrationSession::fill_report(Report& report) const {
     const auto now = Clock::now();
     report.total_time_ms = ms_between(began_, now);
     report.setup_time_ms = set_up_ ? ms_between(began_, *set_up_) : 0;
+    report.congestion_control = congestion_control_;
     report.downtime_parts = downtime_parts_;
     report.transfer = transfer_cost();
     report.agreed = agreed_;

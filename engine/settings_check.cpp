@@ -5,6 +5,8 @@
 #include <string>
 
 #include "channels/codec/zstd_compressor.hpp"
+#include "channels/transport/address.hpp"
+#include "channels/transport/congestion_control.hpp"
 #include "channels/wire/ids.hpp"
 #include "channels/wire/limits.hpp"
 #include "engine/channel_placement.hpp"
@@ -80,7 +82,33 @@ void check_packet_size(const char* name, std::size_t value) {
     }
 }
 
+// Tried here, because the kernel alone knows which it has and who may use them.
+void check_congestion_control(const std::string& name, const std::string& address) {
+    if (name.empty()) return;
+    const auto where = parse_address(address);
+    if (where && where->family == Address::Family::unix_path) {
+        refuse("congestion-control is " + name + ", but " + address + " is no TCP address");
+    }
+    const auto error = try_congestion_control(name);
+    if (!error) return;
+    const std::string what = "congestion-control is \"" + name + "\", ";
+    if (error == boost::system::errc::operation_not_permitted) {
+        refuse(what +
+               "which only root may use; net.ipv4.tcp_allowed_congestion_control lists "
+               "those for everybody");
+    }
+    if (error == boost::system::errc::no_such_file_or_directory) {
+        refuse(what + "which this kernel does not have; it offers " +
+               available_congestion_controls());
+    }
+    refuse(what + "which cannot be had here: " + error.message());
+}
+
 }  // namespace
+
+void check(const ListenerSettings& settings) {
+    check_congestion_control(settings.congestion_control, settings.listen);
+}
 
 void check(const SourceSettings& settings, const std::vector<DeviceEntry>& devices) {
     check_common(settings);
@@ -90,6 +118,7 @@ void check(const SourceSettings& settings, const std::vector<DeviceEntry>& devic
     check_network_paths(settings);
     check_packet_size("packet-size", settings.packet_size);
     check_compression(settings);
+    check_congestion_control(settings.congestion_control, settings.to);
     if (settings.downtime_limit.count() < 0) refuse("downtime-limit is negative");
     if (settings.machine.empty() || settings.machine.size() > limits::kMachineNameBytesMax) {
         refuse("machine must have 1 to 255 bytes");

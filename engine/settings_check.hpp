@@ -10,5 +10,6 @@ namespace multifd {
 // Throw std::invalid_argument with one line that names the setting, its value and its range.
 void check(const SourceSettings& settings, const std::vector<DeviceEntry>& devices);
 void check(const DestinationSettings& settings, const std::vector<DeviceEntry>& devices);
+void check(const ListenerSettings& settings);
 
 }  // namespace multifd

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "channels/memory/memory_policy.hpp"
+#include "channels/transport/congestion_control.hpp"
 #include "channels/transport/connector.hpp"
 #include "channels/transport/quiet_thread.hpp"
 #include "channels/wire/channel_init.hpp"
@@ -68,6 +69,7 @@ bool SourceSession::connect_main() {
         return false;
     }
     main_ = std::move(*connection);
+    congestion_control_ = congestion_control_of(main_.fd());
     writer_.emplace(main_, interrupt_);
     auto& records = writer_->records();
     records.header();

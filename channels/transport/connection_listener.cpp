@@ -60,7 +60,8 @@ class ConnectionListener::Implementation {
   private:
     /// One of the listening sockets.
     struct Entrance {
-        Entrance(asio::io_context& context, const Address& address);
+        Entrance(asio::io_context& context, const Address& address,
+                 const std::string& congestion_control);
 
         const ListeningSocket listening;
         asio::posix::stream_descriptor acceptor;
@@ -128,8 +129,9 @@ class ConnectionListener::Implementation {
 };
 
 ConnectionListener::Implementation::Entrance::Entrance(asio::io_context& context,
-                                                       const Address& address)
-    : listening(address), acceptor(context), retry(context) {
+                                                       const Address& address,
+                                                       const std::string& congestion_control)
+    : listening(address, congestion_control), acceptor(context), retry(context) {
     Descriptor own(::fcntl(listening.fd(), F_DUPFD_CLOEXEC, 0));
     if (!own.is_open()) throw std::system_error(errno, std::system_category(), "fcntl");
     acceptor.assign(own.get());
@@ -144,8 +146,9 @@ ConnectionListener::Implementation::Implementation(const ConnectionListenerSetti
           RoutingRules{settings.qemu, settings.parked_max, settings.parked_timeout},
           [this](const ErrorCode& error, std::string_view peer) { report(error, peer); })),
       digest_(settings.log_interval) {
-    entrances_.emplace_back(context_, settings.address);
-    for (const auto& address : settings.also) entrances_.emplace_back(context_, address);
+    entrances_.emplace_back(context_, settings.address, settings.congestion_control);
+    for (const auto& address : settings.also)
+        entrances_.emplace_back(context_, address, settings.congestion_control);
     thread_ = start_quiet_thread("multifd-listen", [this] { run(); });
 }
 

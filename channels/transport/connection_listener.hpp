@@ -35,6 +35,7 @@ struct ConnectionListenerSettings {
     /// How often refusals for one reason are told, when there are many: the first at once, the
     /// others counted. Zero tells each of them.
     std::chrono::milliseconds log_interval{0};
+    std::string congestion_control{};  ///< Of the accepted TCP sockets; empty: the system's.
 };
 
 /// Told of refused connections: why, the peer (of several the last one), and how many. With one

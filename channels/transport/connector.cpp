@@ -8,6 +8,7 @@
 #include <chrono>
 #include <vector>
 
+#include "channels/transport/congestion_control.hpp"
 #include "channels/transport/descriptor.hpp"
 #include "channels/transport/readiness.hpp"
 #include "channels/transport/resolver.hpp"
@@ -56,16 +57,17 @@ ErrorCode leave_from(int fd, const SocketAddress& from) {
     return errno == EADDRNOTAVAIL ? ErrorCode(Errc::bind_not_local) : last_system_error();
 }
 
-Result<Connection> attempt(const SocketAddress& target, const SocketAddress* from,
+Result<Connection> attempt(const SocketAddress& target, const NetworkPath& path,
                            const std::string& peer, Deadline deadline, const Interrupt* interrupt) {
     Descriptor socket(
         ::socket(target.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, /*protocol=*/0));
     if (!socket.is_open()) return last_system_error();
     disable_coalescing(socket.get());
-    if (from != nullptr) {
-        if (const ErrorCode error = leave_from(socket.get(), *from)) return error;
+    if (path.from) {
+        if (const ErrorCode error = leave_from(socket.get(), *path.from)) return error;
     }
-    const ErrorCode error = connect_socket(socket.get(), target, deadline, interrupt);
+    ErrorCode error = set_congestion_control(socket.get(), path.congestion_control);
+    if (!error) error = connect_socket(socket.get(), target, deadline, interrupt);
     if (error) return error;
     return Connection(socket.release(), peer);
 }
@@ -88,13 +90,13 @@ Result<std::vector<SocketAddress>> targets_of(const Address& address, Deadline d
     return std::vector{*name};
 }
 
-Result<Connection> try_each(const std::vector<SocketAddress>& targets, const SocketAddress* from,
+Result<Connection> try_each(const std::vector<SocketAddress>& targets, const NetworkPath& path,
                             const std::string& peer, Deadline deadline,
                             const Interrupt* interrupt) {
     ErrorCode last;
     for (std::size_t index = 0; index < targets.size(); ++index) {
         const Deadline share = share_of(deadline, targets.size() - index);
-        auto made = attempt(targets[index], from, peer, share, interrupt);
+        auto made = attempt(targets[index], path, peer, share, interrupt);
         if (made || made.error() == Errc::cancelled) return made;
         last = made.error();
     }
@@ -112,8 +114,7 @@ Result<Connection> connect(const NetworkPath& path, Deadline deadline, const Int
         });
         if (targets->empty()) return ErrorCode(Errc::bind_family_wrong);
     }
-    const SocketAddress* from = path.from ? &*path.from : nullptr;
-    return try_each(*targets, from, to_string(path.to), deadline, interrupt);
+    return try_each(*targets, path, to_string(path.to), deadline, interrupt);
 }
 
 Result<Connection> connect(const Address& address, Deadline deadline, const Interrupt* interrupt) {
@@ -123,7 +124,7 @@ Result<Connection> connect(const Address& address, Deadline deadline, const Inte
 Result<Connection> connect(const std::vector<SocketAddress>& targets, const std::string& peer,
                            Deadline deadline, const Interrupt* interrupt) {
     MULTIFD_ASSERT(!targets.empty());
-    return try_each(targets, nullptr, peer, deadline, interrupt);
+    return try_each(targets, {}, peer, deadline, interrupt);
 }
 
 }  // namespace multifd

@@ -18,6 +18,7 @@ struct NetworkPath {
     Address to;
     /// The address that connections leave from; its port is 0. Absent: the system chooses.
     std::optional<SocketAddress> from{};
+    std::string congestion_control{};  ///< Of TCP; empty leaves the system's choice.
 };
 
 /// Connects along `path`. A name's addresses are tried one after the other, each with its share of
@@ -26,7 +27,8 @@ struct NetworkPath {
 ///            behind in a thread of its own.
 /// Errors:    connect_timeout, cancelled, address_invalid (no host, port 0), bind_not_local,
 ///            bind_family_wrong (none of a name's addresses is of the family of `from`), or the
-///            system's code of the last attempt (ECONNREFUSED, ENOENT, ENAMETOOLONG, ...).
+///            system's code of the last attempt (ECONNREFUSED, ENOENT, ENAMETOOLONG, ...; also that
+///            of set_congestion_control()).
 Result<Connection> connect(const NetworkPath& path, Deadline deadline, const Interrupt* interrupt);
 Result<Connection> connect(const Address& address, Deadline deadline, const Interrupt* interrupt);
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "channels/transport/congestion_control.hpp"
 #include "channels/transport/resolver.hpp"
 #include "channels/transport/system_error.hpp"
 
@@ -55,12 +56,15 @@ bool is_stale_socket(const std::string& path, const SocketAddress& name) {
 
 }  // namespace
 
-ListeningSocket::ListeningSocket(const Address& address) {
+ListeningSocket::ListeningSocket(const Address& address, const std::string& congestion_control) {
     const bool tcp = address.family == Address::Family::tcp;
     if (tcp) {
         listen_on_tcp(address);
     } else {
         listen_on_path(address.path);
+    }
+    if (const auto error = set_congestion_control(socket_.get(), congestion_control)) {
+        fail(error, "congestion control " + congestion_control);
     }
     if (::listen(socket_.get(), SOMAXCONN) != 0) fail(last_system_error(), to_string(address));
     SocketAddress name;

@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <string>
+
 #include "channels/transport/address.hpp"
 #include "channels/transport/connection.hpp"
 #include "channels/transport/descriptor.hpp"
@@ -17,7 +19,8 @@ namespace multifd {
 ///            the file, or when the path is no socket.
 class ListeningSocket {
   public:
-    explicit ListeningSocket(const Address& address);
+    /// What it accepts has the same congestion control; an empty one is the system's.
+    explicit ListeningSocket(const Address& address, const std::string& congestion_control = {});
     ~ListeningSocket();
     ListeningSocket(const ListeningSocket&) = delete;
     ListeningSocket& operator=(const ListeningSocket&) = delete;

@@ -83,6 +83,11 @@ void set_peer(Settings& settings, Text text) {
     settings.listener.peer = settings.source.peer;
 }
 
+void set_congestion_control(Settings& settings, Text text) {
+    settings.source.congestion_control = read_congestion_control(text);
+    settings.listener.congestion_control = settings.source.congestion_control;
+}
+
 void set_channels(Settings& settings, Text text) {
     settings.source.multifd_channels = read_channels(text);
     settings.destination.multifd_channels = settings.source.multifd_channels;
@@ -185,6 +190,10 @@ constexpr auto kOptions = std::to_array<CommandOption>({
      [](const Settings& s, Role) -> SettingValue {
          return static_cast<std::uint64_t>(s.source.multifd_zstd_level);
      }},
+    {"congestion-control", 0, "NAME", kEnds,
+     "of the TCP connections, as in /proc/sys/net/ipv4/tcp_available_congestion_control",
+     set_congestion_control,
+     [](const Settings& s, Role) -> SettingValue { return s.source.congestion_control; }},
     {"downtime-limit", 0, "TIME", kSend, "pre-copy ends when the rest fits into it (300ms)",
      set<kSource, &SourceSettings::downtime_limit, read_time>,
      [](const Settings& s, Role) -> SettingValue { return number_of(s.source.downtime_limit); }},

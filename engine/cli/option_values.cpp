@@ -98,6 +98,16 @@ std::string format_numa_node(const NumaNode& node) {
     return std::to_string(node.node);
 }
 
+std::string read_congestion_control(std::string_view text) {
+    constexpr std::size_t kNameBytesMax =
+        15;  // The kernel's limit; whether it has it is asked later.
+    const auto printing = [](char letter) { return letter > ' ' && letter < '\x7f'; };
+    if (text.empty() || text.size() > kNameBytesMax || !std::ranges::all_of(text, printing)) {
+        throw UsageError("is no name of a congestion control, such as bbr or cubic");
+    }
+    return std::string(text);
+}
+
 std::string read_machine(std::string_view text) {
     if (text.empty() || text.size() > limits::kMachineNameBytesMax) {
         throw UsageError("is no machine type: 1 to 255 bytes");

@@ -25,8 +25,9 @@ std::string read_address(std::string_view text);
 std::string read_bind(std::string_view text);
 std::vector<unsigned> read_cpus(std::string_view text);
 NumaNode read_numa_node(std::string_view text);
-std::string format_numa_node(const NumaNode& node);  ///< "none", "auto" or the number.
-std::string read_machine(std::string_view text);     ///< At most 255 bytes.
+std::string format_numa_node(const NumaNode& node);          ///< "none", "auto" or the number.
+std::string read_congestion_control(std::string_view text);  ///< 1 to 15 printing characters.
+std::string read_machine(std::string_view text);             ///< At most 255 bytes.
 bool read_on_off(std::string_view text);
 std::uint32_t read_channels(std::string_view text);    ///< 0 to 255; 0 is for --peer qemu alone.
 std::size_t read_packet_size(std::string_view text);   ///< 4 KiB to 16 MiB, whole pages.

@@ -160,6 +160,7 @@ std::string report_json(const RunOutcome& outcome, ReportForm form) {
         {"downtime-parts", downtime_parts_json(outcome)},
         {"transferred", known(began, report.transferred)},
         {"mbps", began ? rate(report.mbps) : Json(nullptr)},
+        {"congestion-control", text_or_null(report.congestion_control)},
         {"peak-queued-bytes", known(began, report.peak_queued_bytes)},
         {"cpu-us", or_null(outcome.cpu_us)},
         {"transfer", transfer_json(report.transfer)},

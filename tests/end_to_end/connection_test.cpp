@@ -45,6 +45,32 @@ TEST_CASE("an address that is taken is said to be", "[end_to_end]") {
     CHECK(end.text("error.message").find(address_of(taken)) != std::string::npos);
 }
 
+TEST_CASE("the congestion control is what was asked for, and each end reports its own",
+          "[end_to_end]") {
+    Plan plan;
+    plan.device("memory,idstr=gpu0,size=1MiB");
+    plan.source_options = words("--congestion-control reno");
+    const bool both = GENERATE(false, true);
+    if (both) plan.destination_options = plan.source_options;
+    const Outcome outcome = migrate(plan);
+    check_completed(outcome);
+    CHECK(outcome.source.text("congestion-control") == "reno");
+    if (both) CHECK(outcome.destination.text("congestion-control") == "reno");
+    CHECK_FALSE(outcome.destination.text("congestion-control").empty());
+}
+
+TEST_CASE("a congestion control that is not to be had ends a command before it begins",
+          "[end_to_end]") {
+    constexpr int kUsage = 2;
+    const auto* const end_words =
+        GENERATE("send --to tcp:127.0.0.1:1", "receive --listen tcp:127.0.0.1:0");
+    const CommandEnd end = run_command_with_report(
+        words(end_words) + words("--device memory,idstr=gpu0,size=1MiB --congestion-control none"));
+    INFO(describe("end", end));
+    check_failed(end, "usage_error", kUsage);
+    CHECK_THAT(end.text("error.message"), Catch::Contains("\"none\""));
+}
+
 TEST_CASE("a destination that is not there is said to be", "[end_to_end]") {
     std::string address;
     {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <stdexcept>
 
+#include "channels/transport/congestion_control.hpp"
 #include "tests/engine/sessions/scripted_device.hpp"
 
 namespace multifd {
@@ -177,6 +178,43 @@ TEST_CASE("every destination setting that is out of range is named", "[engine]")
     DestinationSettings settings;
     one.spoil(settings);
     CHECK_THAT(refusal(settings, kOneDevice), Catch::StartsWith(one.name));
+}
+
+const std::string kOffered = available_congestion_controls();
+
+TEST_CASE("a congestion control that cannot be had here is named, and what could be", "[engine]") {
+    struct Case {
+        const char* name;
+        const char* address;
+        const char* words;
+    };
+    const auto one = GENERATE(values<Case>({
+        {"no-such-thing", "tcp:127.0.0.1:1", "\"no-such-thing\", which this kernel does not have"},
+        {"no-such-thing", "tcp:127.0.0.1:1", "it offers "},
+        {"no-such-thing", "tcp:127.0.0.1:1", kOffered.c_str()},
+        {"reno-and-more-than-fits", "tcp:127.0.0.1:1", "which this kernel does not have"},
+        {"reno", "unix:/tmp/socket", "unix:/tmp/socket is no TCP address"},
+        {"reno", "tcp:127.0.0.1:1", ""},
+        {"", "unix:/tmp/socket", ""},
+    }));
+    CAPTURE(one.name, one.address);
+    SourceSettings source;
+    source.to = one.address;
+    source.congestion_control = one.name;
+    ListenerSettings listener;
+    listener.listen = one.address;
+    listener.congestion_control = one.name;
+    std::string listener_refusal;
+    try {
+        check(listener);
+    } catch (const std::invalid_argument& refused) {
+        listener_refusal = refused.what();
+    }
+    for (const auto& said : {refusal(source, kOneDevice), listener_refusal}) {
+        CHECK_THAT(said, Catch::Contains(one.words));
+        CHECK(said.empty() == (one.words[0] == '\0'));
+        if (!said.empty()) CHECK_THAT(said, Catch::StartsWith("congestion-control"));
+    }
 }
 
 TEST_CASE("devices that cannot be told apart, named or called are refused", "[engine]") {

@@ -19,6 +19,7 @@ class ConnectionListener;
 /// Threads:   all members may be called from any thread; it has one thread of its own.
 /// Errors:    the constructor throws std::system_error when an address is invalid or taken; what()
 ///            begins with that address. It then listens on none of them.
+///            std::invalid_argument when this process cannot have the congestion control.
 class Listener {
   public:
     explicit Listener(const ListenerSettings& settings, LogSink log = {});

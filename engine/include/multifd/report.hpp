@@ -147,7 +147,8 @@ struct Report : Statistics {
     std::uint64_t setup_time_ms = 0;
     std::optional<std::uint64_t> downtime_ms;  ///< Source: first stop call to receipt of Running.
     std::optional<std::uint64_t>
-        switchover_span_ms;  ///< Destination: SWITCHOVER_START to last device running.
+        switchover_span_ms;          ///< Destination: SWITCHOVER_START to last device running.
+    std::string congestion_control;  ///< Of the main channel's socket; empty when it is no TCP.
     std::vector<DowntimePart> downtime_parts;
     std::optional<TransferCost> transfer;  ///< Empty when the transfer did not come to its end.
     std::vector<AgreedSetting> agreed;

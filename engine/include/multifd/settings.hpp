@@ -91,6 +91,7 @@ struct SourceSettings : CommonSettings {
     /// survives: whoever shares a link knows it, and how much of it to leave.
     std::uint64_t max_bandwidth = 0;
     std::uint64_t max_switchover_bandwidth = 0;  ///< The same while they are stopped; 0: no limit.
+    std::string congestion_control{};  ///< TCP congestion control ("bbr"); empty: the system's.
     bool switchover_ack = false;   ///< Wait for the destination's acknowledgement of initial data.
     std::string machine = "none";  ///< Peer qemu: the machine type in CONFIGURATION.
     std::array<std::byte, 16> uuid{};  ///< Peer qemu: the guest's UUID, which QEMU checks.
@@ -120,6 +121,7 @@ struct ListenerSettings {
     std::uint32_t parked_max = 255;        ///< Peer qemu: channels kept before their main channel.
     std::chrono::milliseconds parked_timeout{10'000};
     std::vector<std::string> also_listen{};  ///< Further addresses, of any family.
+    std::string congestion_control{};        ///< Of accepted connections; empty: the system's.
 };
 
 }  // namespace multifd

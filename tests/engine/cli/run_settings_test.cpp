@@ -72,6 +72,8 @@ TEST_CASE("every option of send reaches its setting", "[cli]") {
                                                       "7",
                                                       "--packet-size",
                                                       "64KiB",
+                                                      "--congestion-control",
+                                                      "cubic",
                                                       "--downtime-limit",
                                                       "20ms",
                                                       "--max-bandwidth",
@@ -108,6 +110,7 @@ TEST_CASE("every option of send reaches its setting", "[cli]") {
     CHECK(source.to == "tcp:127.0.0.1:1");
     CHECK(source.multifd_channels == 7);
     CHECK(source.packet_size == 65536);
+    CHECK(source.congestion_control == "cubic");
     CHECK(source.downtime_limit == 20ms);
     CHECK(source.max_bandwidth == 1'250'000'000);
     CHECK(source.max_switchover_bandwidth == 500U << 20U);
@@ -133,6 +136,8 @@ TEST_CASE("every option of receive reaches its setting", "[cli]") {
                                                          "1MiB",
                                                          "--max-queued-bytes",
                                                          "64MiB",
+                                                         "--congestion-control",
+                                                         "bbr",
                                                          "--verify",
                                                          "off",
                                                          "--connect-timeout",
@@ -162,6 +167,7 @@ TEST_CASE("every option of receive reaches its setting", "[cli]") {
     CHECK(settings.command.address_file == "/tmp/address");
     const ListenerSettings& listener = settings.command.listener;
     CHECK(listener.listen == "tcp:127.0.0.1:0");
+    CHECK(listener.congestion_control == "bbr");
     CHECK(listener.peer == Peer::qemu);
     CHECK(listener.classify_timeout == 1s);
     CHECK(listener.parked_timeout == 1s);
