@@ -6,6 +6,7 @@
 #include <random>
 
 #include "channels/memory/memory_policy.hpp"
+#include "channels/memory/populate.hpp"
 #include "channels/transport/socket_address.hpp"
 #include "engine/destination_session.hpp"
 #include "engine/version.hpp"
@@ -17,6 +18,9 @@ namespace {
 constexpr auto kGlanceEvery = std::chrono::milliseconds(100);
 /// How long a question is waited for that can only be answered with a refusal: below it, too.
 constexpr auto kQuestionWait = std::chrono::milliseconds(500);
+
+/// Some hundredths of a second, after which a failure is noticed.
+constexpr std::size_t kPopulatedAtOnce = 256 * limits::kMiB;
 
 SessionId random_session() {
     SessionId id;
@@ -329,7 +333,7 @@ bool DestinationSession::make_plane(std::vector<Connection> channels) {
                       // What a device gives before and after it stops is a stream: the idx of a
                       // packet does not say its place in the state.
                       const bool in_place = !qemu_ && !slot.pre_copies;
-                      if (in_place) incoming_[slot.id.value].lent = slot.entry.device->lend();
+                      if (in_place) borrow(slot);
                   })) {
         return false;
     }
@@ -361,6 +365,18 @@ bool DestinationSession::make_plane(std::vector<Connection> channels) {
     }
     if (failed()) stop_data_plane();
     return !failed();
+}
+
+// The memory is faulted in before the source stops anything: every page of it will be written.
+void DestinationSession::borrow(DeviceSlot& slot) {
+    auto& lent = incoming_[slot.id.value].lent;
+    lent = slot.entry.device->lend();
+    for (auto rest = lent; !rest.empty() && !failed();) {
+        const auto piece = rest.first(std::min(rest.size(), kPopulatedAtOnce));
+        populate(piece);
+        progress_.fetch_add(1, std::memory_order_relaxed);
+        rest = rest.subspan(piece.size());
+    }
 }
 
 bool DestinationSession::ready_devices() {

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "channels/memory/memory_policy.hpp"
+#include "channels/memory/populate.hpp"
 #include "channels/wire/assert.hpp"
 #include "channels/wire/limits.hpp"
 
@@ -20,7 +21,7 @@ std::size_t round_up(std::size_t bytes, std::size_t unit) {
 
 }  // namespace
 
-BufferArena::BufferArena(std::size_t buffer_bytes, std::size_t count, Populate populate)
+BufferArena::BufferArena(std::size_t buffer_bytes, std::size_t count, Populate when)
     : buffer_bytes_(buffer_bytes), count_(count) {
     MULTIFD_ASSERT(buffer_bytes >= 1 && count >= 1);
     constexpr std::size_t kBytesMax = std::numeric_limits<std::size_t>::max() / 2;
@@ -40,11 +41,7 @@ BufferArena::BufferArena(std::size_t buffer_bytes, std::size_t count, Populate p
     keep_preferred_node({mapping_, mapping_bytes_});
     // Both are wishes: without huge pages or without population everything works, only slower.
     if (slack != 0) static_cast<void>(::madvise(first_, bytes, MADV_HUGEPAGE));
-#ifdef MADV_POPULATE_WRITE
-    if (populate == Populate::yes) static_cast<void>(::madvise(first_, bytes, MADV_POPULATE_WRITE));
-#else
-    static_cast<void>(populate);
-#endif
+    if (when == Populate::yes) populate({first_, bytes});
 }
 
 BufferArena::~BufferArena() {

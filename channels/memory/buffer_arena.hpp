@@ -20,7 +20,7 @@ enum class Populate { no, yes };
 /// Errors:    the constructor throws std::bad_alloc.
 class BufferArena {
   public:
-    BufferArena(std::size_t buffer_bytes, std::size_t count, Populate populate = Populate::no);
+    BufferArena(std::size_t buffer_bytes, std::size_t count, Populate when = Populate::no);
     ~BufferArena();
     BufferArena(const BufferArena&) = delete;
     BufferArena& operator=(const BufferArena&) = delete;

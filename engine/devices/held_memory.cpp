@@ -5,9 +5,11 @@
 #include <new>
 #include <utility>
 
+#include "channels/memory/populate.hpp"
+
 namespace multifd {
 
-HeldMemory::HeldMemory(std::uint64_t bytes) {
+HeldMemory::HeldMemory(std::uint64_t bytes, Populate when) {
     if (bytes == 0) return;
     void* const memory =
         ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -15,6 +17,7 @@ HeldMemory::HeldMemory(std::uint64_t bytes) {
     // Fewer page faults; where huge pages cannot be had nothing is lost.
     static_cast<void>(::madvise(memory, bytes, MADV_HUGEPAGE));
     bytes_ = {static_cast<std::byte*>(memory), bytes};
+    if (when == Populate::yes) populate(bytes_);
 }
 
 HeldMemory::~HeldMemory() {

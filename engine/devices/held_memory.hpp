@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <span>
 
+#include "channels/memory/buffer_arena.hpp"
+
 namespace multifd {
 
 /// Page-aligned, zeroed at first.
@@ -12,8 +14,8 @@ namespace multifd {
 class HeldMemory {
   public:
     HeldMemory() noexcept = default;
-    /// Throws std::bad_alloc.
-    explicit HeldMemory(std::uint64_t bytes);
+    /// With `when` yes all of it is there when the constructor returns. Throws std::bad_alloc.
+    explicit HeldMemory(std::uint64_t bytes, Populate when = Populate::no);
     ~HeldMemory();
     HeldMemory(HeldMemory&& other) noexcept;
     HeldMemory& operator=(HeldMemory&& other) noexcept;

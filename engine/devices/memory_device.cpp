@@ -32,7 +32,9 @@ MemoryDevice::MemoryDevice(MemoryOptions options, std::unique_ptr<DeviceClock> c
       faults_(options_.faults),
       read_limit_(options_.read_rate, *clock_),
       write_limit_(options_.write_rate, *clock_),
-      held_(options_.held ? own_.bytes : 0),
+      // Not while the guest is stopped: a page fault costs as much as the copy into the page.
+      held_(options_.held ? own_.bytes : 0,
+            options_.role == Role::destination ? Populate::yes : Populate::no),
       generator_(own_.identity),
       ring_(own_.bytes) {
     if (options_.role == Role::source) hold_own_state();
