@@ -14,7 +14,7 @@ ChannelSenders::ChannelSenders(std::vector<Connection> channels, Wiring wiring)
       connections_(std::move(channels)),
       counters_(connections_.size()),
       traffic_(wiring_.devices.size()),
-      queue_(wiring_.queue_packets) {
+      queue_(wiring_.queue_packets, (wiring_.queue_packets + 1) / 2) {
     for (auto& counters : counters_) encoders_.emplace_back(wiring_.encoding, counters);
     threads_.reserve(connections_.size());
     try {

@@ -56,7 +56,8 @@ class ChannelSenders {
     ChannelSenders(const ChannelSenders&) = delete;
     ChannelSenders& operator=(const ChannelSenders&) = delete;
 
-    /// Blocks while the queue is full; false once aborted or finished.
+    /// Blocks while the queue is full, then until half of it has been taken; false once aborted or
+    /// finished.
     bool submit(OutboundPacket packet);
     /// From here on, also for what is queued. It outlives the senders.
     void set_pacer(SendPacer& pacer) noexcept { pacer_.store(&pacer, std::memory_order_release); }

@@ -19,6 +19,11 @@ namespace {
 constexpr std::uint32_t kQemuPing = 1;  // The value QEMU sends first.
 constexpr std::uint32_t kDoorPing = 2;  // Its PONG says that the destination awaits our channels.
 constexpr std::size_t kConnectThreadsMax = 16;
+/// So that small packets do not leave one by one, each with a thread woken for it.
+constexpr std::size_t kPoolBytesMin = limits::kMiB;
+/// A device that lends waits for the queue alone, and is woken once for half of it. What the queue
+/// holds of other devices is bounded by the pool.
+constexpr std::size_t kQueuePacketsMin = 16;
 
 MultifdChoice choice_of(MultifdProperty property) {
     switch (property) {
@@ -304,12 +309,13 @@ bool SourceSession::open_channels() {
     for (const auto& slot : devices_) identities.push_back(slot->identity);
     // Each channel sends one buffer and finds the next in the queue; each busy device fills one.
     const auto fillers = std::min<std::size_t>(devices_.size(), 16);
+    const auto buffers = std::max(2 * count + fillers, kPoolBytesMin / packet_bytes_);
     place_channels(main_.fd(), count);
     const PreferredNode memory(placement_->node());
-    auto pool = std::make_unique<BufferPool>(packet_bytes_, 2 * count + fillers);
+    auto pool = std::make_unique<BufferPool>(packet_bytes_, buffers);
     ChannelSenders::Wiring wiring;
     wiring.devices = std::move(identities);
-    wiring.queue_packets = count;
+    wiring.queue_packets = std::max({std::size_t{count}, kQueuePacketsMin, buffers / 2});
     wiring.end_mark = !qemu_;
     wiring.encoding = encoding_;
     wiring.fail = [this](Failure failure) { fail(std::move(failure)); };

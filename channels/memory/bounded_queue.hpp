@@ -16,8 +16,9 @@ namespace multifd {
 
 /// First in, first out over all threads: every push gets one place in one global order, and each
 /// popper sees a subsequence of that order.
-/// Limits:    at most `capacity` values at once, at least 1. Nothing allocates after construction
-///            but what moving a T does.
+/// Limits:    at most `capacity` values at once, at least 1. A push may wait until `refill` values
+///            have left, 1 to capacity. Nothing allocates after construction but what moving a T
+///            does.
 /// Ownership: owns each value from a successful push until a pop returns it; destroyed with no
 ///            thread inside.
 /// Threads:   all members from any thread.
@@ -29,6 +30,11 @@ namespace multifd {
 /// pill; whoever takes a pill puts it back before it leaves, so it reaches all waiters, and all who
 /// come later. So no wake-up can be lost: there is nothing between a check and a wait.
 ///
+/// Waking a thread costs more than handing a value over. So slots that poppers have emptied are put
+/// aside in `emptied_`, and given to the pushers `refill` at a time: one that found the queue full
+/// is woken once for as many pushes. That always comes: while somebody waits to push, each slot is
+/// filled, and will be popped, or put aside; and fewer than `refill` stay aside.
+///
 /// A pushed value must not end up behind the pill of close(). So a pusher announces itself in
 /// `pushers_` unless the queue is closed already, and the pill for the poppers is pushed by the one
 /// that finds the queue closed with nobody announced: close() itself, or the last announced pusher.
@@ -36,9 +42,14 @@ namespace multifd {
 template <class T>
 class BoundedQueue {
   public:
-    explicit BoundedQueue(std::size_t capacity)
-        : free_(capacity + kPillsMax), filled_(capacity + kPillsMax), slots_(capacity) {
+    explicit BoundedQueue(std::size_t capacity, std::size_t refill = 1)
+        : refill_(refill),
+          free_(capacity + kPillsMax),
+          filled_(capacity + kPillsMax),
+          emptied_(capacity),
+          slots_(capacity) {
         MULTIFD_ASSERT(capacity >= 1 && capacity < kPill);
+        MULTIFD_ASSERT(refill >= 1 && refill <= capacity);
         for (std::size_t i = 0; i < capacity; ++i) free_.push(static_cast<std::uint32_t>(i));
     }
     BoundedQueue(const BoundedQueue&) = delete;
@@ -109,8 +120,17 @@ class BoundedQueue {
     std::optional<T> take(std::uint32_t slot) {
         std::optional<T> value = std::move(slots_[slot]);
         slots_[slot].reset();
-        free_.push(slot);
+        put_aside(slot);
         return value;
+    }
+
+    void put_aside(std::uint32_t slot) {
+        if (refill_ == 1) return free_.push(slot);
+        emptied_.push(slot);
+        // Whoever counts a full batch finds it there: each was pushed before it was counted, and
+        // each batch is taken out by one alone.
+        if (emptied_count_.fetch_add(1, std::memory_order_acq_rel) % refill_ != refill_ - 1) return;
+        for (std::size_t i = 0; i < refill_; ++i) free_.push(emptied_.pop());
     }
 
     // Called by abort() and by every push that came in beside it, so that nothing stays inside. The
@@ -130,8 +150,11 @@ class BoundedQueue {
 
     [[nodiscard]] bool aborted() const noexcept { return aborted_.load(std::memory_order_acquire); }
 
+    const std::size_t refill_;
     IndexQueue free_;
     IndexQueue filled_;
+    IndexQueue emptied_;  ///< Neither: put aside, fewer than `refill_` but for a moment.
+    std::atomic<std::uint64_t> emptied_count_{0};  ///< Ever; publishes what was put aside.
     std::vector<std::optional<T>> slots_;
     std::atomic<std::uint32_t> pushers_{0};  ///< Announced pushers; publishes kClosed to them.
     std::atomic<bool> aborted_{false};       ///< Publishes that values are to be dropped.

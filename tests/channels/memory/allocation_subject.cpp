@@ -14,7 +14,7 @@ using namespace multifd;  // a program of its own
 
 void pass(long packets, std::size_t capacity) {
     BufferPool pool(4096, capacity + 4);
-    BoundedQueue<PooledBuffer> queue(capacity);
+    BoundedQueue<PooledBuffer> queue(capacity, (capacity + 1) / 2);
     std::vector<std::thread> consumers;
     for (int i = 0; i < 3; ++i) {
         consumers.emplace_back([&queue] {

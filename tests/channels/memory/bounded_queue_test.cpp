@@ -64,8 +64,9 @@ TEST_CASE("close and abort release every blocked pusher and popper", "[bounded_q
     const TimeLimit limit("release of blocked threads");
     const bool full = GENERATE(true, false);
     const bool close = GENERATE(true, false);
+    const std::size_t refill = GENERATE(1U, 2U);
     for (int round = 0; round < 200; ++round) {
-        BoundedQueue<int> queue(2);
+        BoundedQueue<int> queue(2, refill);
         if (full) REQUIRE((queue.push(-1) && queue.push(-2)));
         std::atomic<int> refused{0};
         std::vector<std::thread> threads;
@@ -95,7 +96,7 @@ struct Counted {
 TEST_CASE("a push waits while the queue is full", "[bounded_queue]") {
     const TimeLimit limit("a full queue");
     constexpr int kCapacity = 3;
-    BoundedQueue<std::uint64_t> queue(kCapacity);
+    BoundedQueue<std::uint64_t> queue(kCapacity, GENERATE(1U, 2U, 3U));
     std::atomic<std::int64_t> pushed{0};
     std::thread pusher([&] {
         for (std::uint64_t i = 0; i < 20'000; ++i) {
@@ -114,6 +115,29 @@ TEST_CASE("a push waits while the queue is full", "[bounded_queue]") {
     pusher.join();
     CHECK(popped == 20'000);
     CHECK_FALSE(overtaken);
+}
+
+TEST_CASE("who found the queue full gets room once a refill has left, not before",
+          "[bounded_queue]") {
+    const TimeLimit limit("a refill");
+    constexpr int kCapacity = 4;
+    const int refill = GENERATE(1, 2, 3, 4);
+    CAPTURE(refill);
+    for (int round = 0; round < 100; ++round) {
+        BoundedQueue<int> queue(kCapacity, static_cast<std::size_t>(refill));
+        for (int i = 0; i < kCapacity; ++i) REQUIRE(queue.push(i));
+        std::atomic<int> pushed{0};
+        std::thread pusher([&] {
+            for (int i = kCapacity; i < kCapacity + refill; ++i) pushed += queue.push(i) ? 1 : 0;
+        });
+        for (int i = 0; i < refill; ++i) {
+            CHECK(pushed == 0);
+            REQUIRE(queue.pop() == i);
+        }
+        pusher.join();
+        CHECK(pushed == refill);
+        for (int i = refill; i < kCapacity + refill; ++i) REQUIRE(queue.pop() == i);
+    }
 }
 
 TEST_CASE("a value that leaves the queue leaves nothing behind", "[bounded_queue]") {
@@ -255,7 +279,8 @@ TEST_CASE("each popper sees a subsequence of one global order", "[bounded_queue]
     const TimeLimit limit("one global order");
     const std::size_t capacity = GENERATE(1U, 2U, 7U, 64U);
     const Crowd crowd{.producers = 4, .consumers = 4, .values_each = 4000, .capacity = capacity};
-    BoundedQueue<std::uint32_t> queue(capacity);
+    const bool at_once = GENERATE(false, true);
+    BoundedQueue<std::uint32_t> queue(capacity, at_once ? (capacity + 1) / 2 : 1);
     const Traffic traffic = run(crowd, queue, [](auto&) {});
     CHECK(total(traffic.pushed) == 16'000);
     CHECK(total(traffic.popped) == 16'000);
@@ -276,7 +301,8 @@ TEST_CASE("whatever moment close comes, each accepted value is popped once", "[b
                           .values_each = up_to(200),
                           .capacity = up_to(5)};
         CAPTURE(round, crowd.producers, crowd.consumers, crowd.values_each, crowd.capacity);
-        BoundedQueue<std::uint32_t> queue(crowd.capacity);
+        BoundedQueue<std::uint32_t> queue(crowd.capacity,
+                                          up_to(static_cast<std::uint32_t>(crowd.capacity)));
         const int patience = static_cast<int>(up_to(50));
         const Traffic traffic = run(crowd, queue, [patience](auto& ended) {
             for (int i = 0; i < patience; ++i) std::this_thread::yield();
@@ -294,7 +320,8 @@ TEST_CASE("whatever moment abort comes, nobody stays and nothing stays inside", 
     std::mt19937 random(seed);
     for (int round = 0; round < 300; ++round) {
         std::atomic<int> live{0};
-        BoundedQueue<Counted> queue(1 + random() % 4);
+        const std::size_t capacity = 1 + random() % 4;
+        BoundedQueue<Counted> queue(capacity, 1 + random() % capacity);
         std::vector<std::thread> threads;
         for (int i = 0; i < 3; ++i) {
             threads.emplace_back([&] {
