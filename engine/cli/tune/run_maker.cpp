@@ -51,7 +51,15 @@ std::string listen_address(const std::string& to) {
 }  // namespace
 
 std::string receive_command(const RunPlan& plan) {
-    std::string command = "multifd receive --serve --listen " + listen_address(plan.to);
+    // All addresses of one port are listened on at once.
+    std::vector<std::string> listen{listen_address(plan.to)};
+    for (const std::string& to : plan.also_to) {
+        std::string address = listen_address(to);
+        if (std::ranges::find(listen, address) != listen.end()) continue;
+        listen.push_back(std::move(address));
+    }
+    std::string command = "multifd receive --serve";
+    for (const std::string& address : listen) command += " --listen " + address;
     for (const std::string& device : device_words(plan.workload)) command += " --device " + device;
     return command;
 }

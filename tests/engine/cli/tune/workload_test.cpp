@@ -41,6 +41,13 @@ TEST_CASE("the destination's command listens where the source sends", "[tune]") 
                               " --device memory,idstr=tune0,"));
 }
 
+TEST_CASE("a destination with several addresses listens on each port once", "[tune]") {
+    const std::string command = receive_command(
+        {Workload{}, "tcp:192.0.2.7:4444", {}, {"tcp:198.51.100.7:4444", "tcp:192.0.2.7:5555"}});
+    CHECK(command.starts_with(
+        "multifd receive --serve --listen tcp:0.0.0.0:4444 --listen tcp:0.0.0.0:5555 --device "));
+}
+
 TEST_CASE("the circumstances are known", "[tune]") {
     const Circumstances now = circumstances_now("tcp:a:1");
     CHECK(now.to == "tcp:a:1");
