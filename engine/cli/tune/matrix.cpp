@@ -11,6 +11,7 @@ namespace {
 constexpr auto kDimensions = std::to_array<Dimension>({
     {"channels", "multifd-channels", "1,2,4,8"},
     {"packet-size", "packet-size", "256KiB,1MiB,4MiB"},
+    {"congestion-control", "congestion-control", ""},
     {"compression", "multifd-compression", ""},
     {"zstd-level", "multifd-zstd-level", ""},
     {"verify", "verify", ""},
