@@ -16,14 +16,40 @@ namespace {
 constexpr std::chrono::milliseconds kPollEvery{10};
 constexpr int kExecFailed = 127;
 
+/// While it lives this thread gets none of the signals that the command handles. A child begins
+/// with its parent's handlers, and through them would tell the parent of signals of its own.
+class SignalsHeldBack {
+  public:
+    SignalsHeldBack() noexcept {
+        sigset_t held{};
+        ::sigemptyset(&held);
+        for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&held, number);
+        ::pthread_sigmask(SIG_BLOCK, &held, &before_);
+    }
+    ~SignalsHeldBack() { let_go(); }
+    SignalsHeldBack(const SignalsHeldBack&) = delete;
+    SignalsHeldBack& operator=(const SignalsHeldBack&) = delete;
+
+    void let_go() const noexcept { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+  private:
+    sigset_t before_{};
+};
+
 /// Runs in the child after fork(): only what is safe there, and no way back.
-[[noreturn]] void become(const char* const* arguments, const ChildOutput& output, pid_t parent) {
+[[noreturn]] void become(const char* const* arguments, const ChildOutput& output, pid_t parent,
+                         const SignalsHeldBack& held_back) {
     ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::getppid() != parent) ::_exit(kExecFailed);  // It died before the line above.
     ::signal(SIGINT, SIG_DFL);
     ::signal(SIGTERM, SIG_DFL);
     ::signal(SIGPIPE, SIG_DFL);
+    // One that is ignored stays so: nohup means the children too.
+    struct sigaction hangup {};
+    ::sigaction(SIGHUP, nullptr, &hangup);
+    if (hangup.sa_handler != SIG_IGN) ::signal(SIGHUP, SIG_DFL);
+    held_back.let_go();
     const auto redirect = [](const char* path, int descriptor) {
         const int file = ::open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
         if (file < 0 || ::dup2(file, descriptor) < 0) ::_exit(kExecFailed);
@@ -42,9 +68,10 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const Chil
     for (const std::string& argument : arguments) pointers.push_back(argument.c_str());
     pointers.push_back(nullptr);
     const pid_t parent = ::getpid();
+    const SignalsHeldBack held_back;
     pid_ = ::fork();
     if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
-    if (pid_ == 0) become(pointers.data(), output, parent);
+    if (pid_ == 0) become(pointers.data(), output, parent, held_back);
 }
 
 ChildProcess::~ChildProcess() {

@@ -9,6 +9,9 @@
 #include <mutex>
 #include <vector>
 
+#include "engine/cli/child_process.hpp"
+#include "tests/support/temporary_folder.hpp"
+
 namespace multifd {
 namespace {
 
@@ -73,6 +76,21 @@ TEST_CASE("an action may ask to be called again", "[cli]") {
     ::kill(::getpid(), SIGTERM);
     REQUIRE(heard.wait_for(3));
     CHECK(heard.calls[2] == std::pair(SIGTERM, 1));
+}
+
+TEST_CASE("a child that is signalled as soon as it is there tells its parent nothing", "[cli]") {
+    const TemporaryFolder folder;
+    Heard heard;
+    {
+        Signals signals(heard.action());
+        for (int child = 0; child < 50; ++child) {
+            // This program again; if the signal comes too late it lists its tags and ends.
+            ChildProcess process({"--list-tags"}, {folder / "output", folder / "errors"});
+            process.signal(SIGINT);
+            REQUIRE(process.wait(kPatience).has_value());
+        }
+    }
+    CHECK(heard.calls.empty());
 }
 
 TEST_CASE("after handle() the former action runs no more", "[cli]") {
