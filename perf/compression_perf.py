@@ -195,7 +195,7 @@ def measure(title, cases, options, path, folder, rounds):
         print(f"  {case.name():{width}}  {spread([run.mb_per_s for run in case.runs], 0):>24}  "
               f"{median('wire_ratio'):>8.2f}  "
               f"{spread([run.cpu_s_per_gb for run in case.runs], 2):>18}  "
-              f"{median('coding_s'):>9.2f}  {median('unpacking_s'):>11.2f}  "
+              f"{median('coding_s'):>9.3f}  {median('unpacking_s'):>11.3f}  "
               f"{spread(ratios, 3):>20}", flush=True)
 
 
