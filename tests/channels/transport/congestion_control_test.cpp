@@ -49,9 +49,8 @@ TEST_CASE("a congestion control that the kernel does not have is refused, never 
     CHECK(try_congestion_control(name) == system_error(ENOENT));
     CHECK_THROWS_AS(ListeningSocket(*parse_address("tcp:127.0.0.1:0"), name), std::system_error);
     const ListeningSocket listening(*parse_address("tcp:127.0.0.1:0"));
-    CHECK(
-        connect(listening.local_address(), soon(), nullptr, {.congestion_control = name}).error() ==
-        system_error(ENOENT));
+    CHECK(connect({.to = listening.local_address(), .congestion_control = name}, soon(), nullptr)
+              .error() == system_error(ENOENT));
     CHECK(listening.accept().error() == system_error(EAGAIN));
     CHECK_FALSE(try_congestion_control(kAlways));
     CHECK_THAT(available_congestion_controls(), Catch::Contains(kAlways));
