@@ -14,6 +14,7 @@ struct PreCopyShare {
     std::uint64_t left_bytes = 0;
     std::uint64_t reducible_bytes = 0;  ///< The part of it that needs no stop.
     double bytes_per_second = 0;        ///< As measured; 0 when nothing is known yet.
+    std::uint32_t device = 0;           ///< Whose, for a single one's.
 };
 
 /// What is known between two rounds of pre-copy, over all devices and the host.

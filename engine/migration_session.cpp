@@ -261,7 +261,10 @@ RecordOutcome MigrationSession::write_record(Decision decision) noexcept {
 }
 
 bool MigrationSession::begin_record() {
-    if (write_record(Decision::started) == RecordOutcome::written) return !failed();
+    const auto began = Clock::now();
+    const auto outcome = write_record(Decision::started);
+    record_time_ = Clock::now() - began;
+    if (outcome == RecordOutcome::written) return !failed();
     fail({.code = Errc::record_failed, .detail = records_.problem()});
     return false;
 }

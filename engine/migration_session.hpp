@@ -169,6 +169,7 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     Clock::time_point began_;
     std::optional<Deadline> quiet_deadline_;  ///< Until when interrupted calls may return.
     bool cause_settled_ = false;
+    Clock::duration record_time_{0};  ///< What the first record took to be durable.
     std::optional<Clock::time_point> set_up_;
     std::string congestion_control_;  ///< What the main channel's socket uses; empty: no TCP.
     std::vector<DowntimePart> downtime_parts_;

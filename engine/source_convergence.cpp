@@ -20,7 +20,10 @@ bool SourceSession::may_switch() {
     const auto exhausted = std::ranges::find_if(devices_, [this](const auto& slot) {
         return slot->pre_copy_on_channels && numbers_run_out(*slot);
     });
-    if (exhausted != devices_.end()) return may_switch_early(outlook, **exhausted);
+    if (exhausted != devices_.end()) {
+        outlook_ = outlook;
+        return may_switch_early(outlook, **exhausted);
+    }
     // What has been sent is not yet loaded. The answer costs a round trip, so it is asked for only
     // when it decides, or when there is nothing else to do.
     const bool news = std::ranges::all_of(outgoing_, &Outgoing::dry) &&
@@ -29,11 +32,7 @@ bool SourceSession::may_switch() {
         if (!ask_what_is_loaded() || !count_unloaded(outlook)) return false;
     }
     if (!may_switch_over(outlook)) return false;
-    if (outlook.bytes_per_second > 0) {
-        const auto rate = static_cast<std::uint64_t>(outlook.bytes_per_second);
-        log(LogLevel::info, "switching over with " + mib_text(outlook.left_bytes) + " left at " +
-                                mib_text(rate) + "/s");
-    }
+    outlook_ = outlook;
     return true;
 }
 
@@ -56,6 +55,7 @@ PreCopyOutlook SourceSession::look_ahead() {
     const std::chrono::duration<double> time = Clock::now() - pre_copy_began_ - pre_copy_idle_;
     if (time.count() > 0)
         outlook.bytes_per_second = static_cast<double>(sent_bytes()) / time.count();
+    outlook.bytes_per_second = switchover_rate(outlook.bytes_per_second);
     return outlook;
 }
 
@@ -128,13 +128,15 @@ bool SourceSession::count_unloaded(PreCopyOutlook& outlook) {
             {.left_bytes = slot.expected_bytes + unloaded,
              .reducible_bytes = sizes.initial_bytes + sizes.dirty_bytes + unloaded,
              .bytes_per_second = static_cast<double>(entry.loaded_bytes) * 1e6 /
-                                 static_cast<double>(entry.write_us)});
+                                 static_cast<double>(entry.write_us),
+             .device = entry.device});
     }
     if (std::ranges::find(expected, true) != expected.end()) {
         return fail_main(Errc::message_malformed, "reading what is loaded");
     }
     outlook.left_bytes += unloaded_bytes_;
     outlook.reducible_bytes += unloaded_bytes_;
+    if (settings_.avail_switchover_bandwidth != 0) return true;
     const auto sent = static_cast<double>(std::max<std::uint64_t>(sent_when_asked_, 1));
     outlook.bytes_per_second *= 1 - static_cast<double>(unloaded_bytes_) / sent;
     return true;

@@ -51,8 +51,8 @@ bool SourceSession::migrate() {
     set_status(Status::setup);
     start_control();
     return examine_devices() && connect_main() && agree_with_destination() && open_channels() &&
-           set_up_devices() && iterate_pre_copy() && ask_before_switchover() && stop_devices() &&
-           send_state() && send_last_sections();
+           set_up_devices() && iterate_pre_copy() && predict_downtime() &&
+           ask_before_switchover() && stop_devices() && send_state() && send_last_sections();
 }
 
 bool SourceSession::examine_devices() {

@@ -11,6 +11,7 @@
 #include "channels/wire/hello_agreement.hpp"
 #include "engine/channel_senders.hpp"
 #include "engine/convergence.hpp"
+#include "engine/downtime_prediction.hpp"
 #include "engine/main_channel_writer.hpp"
 #include "engine/migration_session.hpp"
 #include "engine/network_paths.hpp"
@@ -95,6 +96,14 @@ class SourceSession final : public MigrationSession {
     bool ask_what_is_loaded();
     bool count_unloaded(PreCopyOutlook& outlook);
 
+    // What the switchover will cost (source_prediction.cpp).
+    double switchover_rate(double measured) const;
+    std::string_view rate_origin(double link) const;
+    SwitchoverOutlook switchover_outlook() const;
+    bool predict_downtime();
+    bool refuse_downtime(const PredictedDowntime& predicted, const std::string& text);
+    void compare_downtime(std::chrono::microseconds downtime) const;
+
     // State (source_state.cpp).
     void save_to_channels(DeviceSlot& slot);
     bool read_and_submit(DeviceSlot& slot);
@@ -171,7 +180,9 @@ class SourceSession final : public MigrationSession {
     std::uint64_t unloaded_bytes_ = 0;  ///< Sent and not loaded, when it answered last.
     bool hello_sent_ = false;
     bool host_paused_ = false;
-    Counter host_bytes_;  ///< In sections of the host.
+    Counter host_bytes_;      ///< In sections of the host.
+    PreCopyOutlook outlook_;  ///< On which the switchover was decided.
+    std::optional<PredictedDowntime> predicted_;
     bool stopped_ = false;
     std::optional<Report> report_;
     SendPacer pre_copy_pacer_, switchover_pacer_;

@@ -61,10 +61,12 @@ void SourceSession::conclude(Status status) {
     fill_report(report);
     name_slow_paths(report);
     report.status = status;
+    report.predicted_downtime = predicted_;
     if (running_at_ && stopped_) {
         const auto downtime =
             std::chrono::ceil<std::chrono::milliseconds>(*running_at_ - stop_began_);
         report.downtime_ms = static_cast<std::uint64_t>(downtime.count());
+        compare_downtime(std::chrono::ceil<std::chrono::microseconds>(*running_at_ - stop_began_));
     }
     SourceState state = SourceState::resumed;
     {

@@ -187,6 +187,8 @@ constexpr auto kEntries = std::to_array<Entry>({
     {Errc::stall_timeout, "stall_timeout", "nothing has moved for too long", ExitCode::timeout},
     {Errc::cancelled, "cancelled", "cancelled here", ExitCode::cancelled},
     {Errc::cancelled_by_peer, "cancelled_by_peer", "cancelled by the peer", ExitCode::cancelled},
+    {Errc::downtime_unreachable, "downtime_unreachable", "the predicted downtime is over its limit",
+     ExitCode::downtime},
 
     {Errc::unknown_owner, "unknown_owner", "this end cannot know who owns the devices",
      ExitCode::unknown_owner},

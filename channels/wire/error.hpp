@@ -127,6 +127,7 @@ enum class Errc {
     stall_timeout,
     cancelled,
     cancelled_by_peer,
+    downtime_unreachable,
 
     // Ownership.
     unknown_owner = 900,
@@ -158,6 +159,7 @@ enum class ExitCode : int {
     disagreement = 11,
     host_failed = 12,
     resources = 13,
+    downtime = 14,
 };
 
 /// Comparable by address: there is one object, in error.cpp.

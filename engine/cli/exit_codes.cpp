@@ -11,7 +11,7 @@ constexpr std::array kExitCodes{
     ExitCode::connection,         ExitCode::peer_failed,   ExitCode::device_failed,
     ExitCode::protocol_violation, ExitCode::verification,  ExitCode::timeout,
     ExitCode::cancelled,          ExitCode::unknown_owner, ExitCode::disagreement,
-    ExitCode::host_failed,        ExitCode::resources,
+    ExitCode::host_failed,        ExitCode::resources,     ExitCode::downtime,
 };
 
 }  // namespace
@@ -46,6 +46,8 @@ const char* describe(ExitCode code) noexcept {
             return "the host program refused or failed a step";
         case ExitCode::resources:
             return "memory, disk or another resource of this end failed, results included";
+        case ExitCode::downtime:
+            return "refused by --strict-downtime: nothing was stopped";
     }
     return "unknown";
 }

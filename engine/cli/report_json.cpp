@@ -115,6 +115,19 @@ Json transfer_json(const std::optional<TransferCost>& transfer) {
         {"us", transfer->us}, {"user-us", transfer->user_us}, {"system-us", transfer->system_us}};
 }
 
+Json predicted_downtime_json(const std::optional<PredictedDowntime>& predicted) {
+    if (!predicted) return nullptr;
+    Json parts = Json::object();
+    for (const DowntimePart& part : predicted->parts) parts[std::string(part.name)] = part.us;
+    const bool rate_known = predicted->bytes_per_second != 0;
+    return Json{{"total", predicted->total_us},
+                {"parts", std::move(parts)},
+                {"bytes", predicted->bytes},
+                {"rate", known(rate_known, predicted->bytes_per_second)},
+                {"rate-from", predicted->rate_from},
+                {"complete", predicted->complete}};
+}
+
 Json error_json(const std::optional<ErrorReport>& error) {
     if (!error) return nullptr;
     return Json{{"code", error->code},
@@ -158,6 +171,7 @@ std::string report_json(const RunOutcome& outcome, ReportForm form) {
         {"downtime", or_null(report.downtime_ms)},
         {"switchover-span", or_null(report.switchover_span_ms)},
         {"downtime-parts", downtime_parts_json(outcome)},
+        {"predicted-downtime", predicted_downtime_json(report.predicted_downtime)},
         {"transferred", known(began, report.transferred)},
         {"mbps", began ? rate(report.mbps) : Json(nullptr)},
         {"congestion-control", text_or_null(report.congestion_control)},

@@ -41,6 +41,11 @@ std::string numbers_line(const Report& report) {
     std::string line = "  transferred " + readable_bytes(report.transferred) + " at " +
                        readable_rate(report.mbps) + "; setup " + readable_ms(report.setup_time_ms);
     if (report.downtime_ms) line += "; downtime " + readable_ms(*report.downtime_ms);
+    if (report.predicted_downtime) {
+        line += report.downtime_ms ? " (predicted " : "; predicted downtime (";
+        if (!report.predicted_downtime->complete) line += "at least ";
+        line += readable_us(report.predicted_downtime->total_us) + ")";
+    }
     if (report.switchover_span_ms) {
         line += "; switchover span " + readable_ms(*report.switchover_span_ms);
     }

@@ -101,6 +101,17 @@ struct TransferCost {
     std::uint64_t system_us = 0;
 };
 
+/// What the source expected before it stopped anything. Microseconds.
+struct PredictedDowntime {
+    std::uint64_t total_us = 0;
+    std::vector<DowntimePart> parts;     ///< "link", "device", "main-channel": the largest counts;
+                                         ///< "round-trips", "records" come on top.
+    std::uint64_t bytes = 0;             ///< Left to be sent.
+    std::uint64_t bytes_per_second = 0;  ///< Of the link; 0 when not known.
+    std::string_view rate_from;          ///< The setting that gave it, "pre-copy", or "none".
+    bool complete = false;               ///< False: a rate was not known, so `total_us` is too low.
+};
+
 /// The first cause of a failure, and where.
 struct ErrorReport {
     std::string code;   ///< The contract: "idx_gap". Messages may change.
@@ -151,6 +162,7 @@ struct Report : Statistics {
     std::string congestion_control;  ///< Of the main channel's socket; empty when it is no TCP.
     std::vector<DowntimePart> downtime_parts;
     std::optional<TransferCost> transfer;  ///< Empty when the transfer did not come to its end.
+    std::optional<PredictedDowntime> predicted_downtime;  ///< Source, once it was predicted.
     std::vector<AgreedSetting> agreed;
     std::vector<SlowPathReport> slow_paths{};  ///< Source only: it alone can tell.
     std::optional<std::uint32_t> numa_node{};  ///< Where the packets' memory was asked for.

@@ -86,11 +86,15 @@ struct SourceSettings : CommonSettings {
     MultifdCompression multifd_compression = MultifdCompression::none;  ///< QEMU's default.
     int multifd_zstd_level = 1;  ///< 0 to 20: 0 compresses nothing, 1 is fastest, 20 smallest.
     std::chrono::milliseconds downtime_limit{300};  ///< Pre-copy ends when the rest fits into it.
+    bool strict_downtime = false;  ///< Over the limit, nothing is stopped: downtime_unreachable.
     /// Bytes per second of everything sent while the devices run; 0, the default, is no limit.
     /// QEMU's meaning, but not its default of 128 MiB/s, which no pre-copy of a large device
     /// survives: whoever shares a link knows it, and how much of it to leave.
     std::uint64_t max_bandwidth = 0;
     std::uint64_t max_switchover_bandwidth = 0;  ///< The same while they are stopped; 0: no limit.
+    /// What the link will give to the switchover, bytes per second, for the prediction alone; 0:
+    /// what was measured.
+    std::uint64_t avail_switchover_bandwidth = 0;
     std::string congestion_control{};  ///< TCP congestion control ("bbr"); empty: the system's.
     bool switchover_ack = false;   ///< Wait for the destination's acknowledgement of initial data.
     std::string machine = "none";  ///< Peer qemu: the machine type in CONFIGURATION.

@@ -39,6 +39,12 @@ RunOutcome completed() {
     report.downtime_ms = 121;
     report.downtime_parts = {{"stop", 1200}, {"read", 80'000}, {"idle", 0}};
     report.transfer = TransferCost{100'000, 20'000, 60'000};
+    report.predicted_downtime = {.total_us = 99'000,
+                                 .parts = {{"link", 98'000}, {"records", 1'000}},
+                                 .bytes = 5U << 20U,
+                                 .bytes_per_second = 50'000'000,
+                                 .rate_from = "pre-copy",
+                                 .complete = true};
     report.next_step = "nothing is left to do";
     outcome.settings = {
         {"packet-size", std::uint64_t{4096}, SettingOrigin::command_line},
@@ -102,6 +108,11 @@ TEST_CASE("the report of a completed run is by the schema and holds its numbers"
     CHECK(report.number("transfer.us") == 100'000);
     CHECK(report.number("transfer.user-us") == 20'000);
     CHECK(report.number("transfer.system-us") == 60'000);
+    CHECK(report.number("predicted-downtime.total") == 99'000);
+    CHECK(report.number("predicted-downtime.parts.link") == 98'000);
+    CHECK(report.number("predicted-downtime.rate") == 50'000'000);
+    CHECK(report.text("predicted-downtime.rate-from") == "pre-copy");
+    CHECK(report.flag("predicted-downtime.complete"));
     CHECK(report.number("transferred") == 3U << 20U);
     CHECK(report.real("mbps") == Approx(941.0));
     CHECK(report.number("settings.packet-size.value") == 4096);

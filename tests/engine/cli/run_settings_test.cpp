@@ -76,6 +76,10 @@ TEST_CASE("every option of send reaches its setting", "[cli]") {
                                                       "cubic",
                                                       "--downtime-limit",
                                                       "20ms",
+                                                      "--strict-downtime",
+                                                      "on",
+                                                      "--avail-switchover-bandwidth",
+                                                      "1GiB/s",
                                                       "--max-bandwidth",
                                                       "10Gbit/s",
                                                       "--max-switchover-bandwidth",
@@ -112,6 +116,8 @@ TEST_CASE("every option of send reaches its setting", "[cli]") {
     CHECK(source.packet_size == 65536);
     CHECK(source.congestion_control == "cubic");
     CHECK(source.downtime_limit == 20ms);
+    CHECK(source.strict_downtime);
+    CHECK(source.avail_switchover_bandwidth == 1U << 30U);
     CHECK(source.max_bandwidth == 1'250'000'000);
     CHECK(source.max_switchover_bandwidth == 500U << 20U);
     CHECK(source.switchover_ack);
