@@ -56,7 +56,10 @@ class ChannelRecording {
     }
     ChannelRecording& add(const char* idstr, std::uint32_t idx, bool config, const Bytes& data) {
         std::array<std::byte, kDeviceStatePrologueBytes> head{};
-        encode(DeviceStateHeader{idstr, 0, idx, config, static_cast<std::uint32_t>(data.size())},
+        encode(DeviceStateHeader{.idstr = idstr,
+                                 .idx = idx,
+                                 .config = config,
+                                 .data_bytes = static_cast<std::uint32_t>(data.size())},
                std::span(head));
         bytes.insert(bytes.end(), head.begin(), head.end());
         bytes.insert(bytes.end(), data.begin(), data.end());
