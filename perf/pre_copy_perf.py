@@ -5,9 +5,9 @@
 
 Two processes migrate devices that go on changing, over loopback, with --multifd-pre-copy on and off
 in turns: A B A B. It prints the time to the switchover (the source's total-time without its
-downtime and setup), the downtime, the bytes of pre-copy and the CPU time of both processes: medians with the
-lowest and highest value, and the median of the ratios, each taken within its round. perf/README.md
-says how to read it.
+downtime and setup), the downtime, the bytes of pre-copy and the CPU time of both processes: medians
+with the lowest and highest value, and the median of the ratios, each taken within its round.
+perf/README.md says how to read it.
 """
 
 import argparse
