@@ -43,6 +43,8 @@ class RefusalDigest {
         Clock::time_point until;
     };
 
+    [[nodiscard]] Clock::time_point an_interval_after(Clock::time_point now) const;
+
     const std::chrono::milliseconds interval_;
     std::vector<Reason> reasons_;
 };

@@ -1,5 +1,6 @@
 #include "engine/cli/sample_series.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "channels/wire/assert.hpp"
@@ -9,6 +10,9 @@ namespace multifd {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// Doubling ends here; a series of so few samples a day is no longer one.
+constexpr std::chrono::microseconds kIntervalMax = std::chrono::hours(1);
 
 Sample sample_of(const Statistics& statistics, std::uint64_t at_us) {
     Sample sample;
@@ -39,7 +43,7 @@ void SampleSeries::add(const Statistics& statistics, std::uint64_t at_us) {
             if (kept != 0) samples_[kept] = std::move(samples_[2 * kept]);
         }
         samples_.resize(samples_max_ / 2);
-        interval_ *= 2;
+        interval_ = std::min(2 * interval_, kIntervalMax);
     }
     samples_.push_back(sample_of(statistics, at_us));
     last_ = statistics;

@@ -46,9 +46,18 @@ TEST_CASE("a flood is told of once in an interval, and an end of it ends that", 
         }
     }
     CHECK(lines == 10);
-    for (const auto& held : digest.take(kNoDeadline)) told += held.count;
+    for (const auto& held : digest.take(kStart + 1min)) told += held.count;
     CHECK(told == 10'000);
     CHECK(digest.tells(Errc::connection_limit, "a", kStart + 1h));
+}
+
+TEST_CASE("what is held when the listener ends is told then", "[listener]") {
+    RefusalDigest digest(1s);
+    for (int count = 0; count < 3; ++count) digest.tells(Errc::session_unknown, "a", kStart);
+    const auto held = digest.take(kNoDeadline);
+    REQUIRE(held.size() == 1);
+    CHECK(held[0].count == 2);
+    CHECK(digest.take(kNoDeadline).empty());
 }
 
 TEST_CASE("without an interval every refusal is told", "[listener]") {
