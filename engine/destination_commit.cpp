@@ -291,13 +291,7 @@ void DestinationSession::end_plane() noexcept {
 
 void DestinationSession::conclude(Status status) {
     watching_.store(false, std::memory_order_relaxed);
-    const auto failure = first_failure_.get();
-    if (status == Status::failed && failure &&
-        (failure->code == Errc::cancelled || failure->code == Errc::cancelled_by_peer)) {
-        set_status(Status::cancelling);
-        status = Status::cancelled;
-    }
-    set_status(status);
+    status = settle_status(status);
     if (running_) add_downtime_parts();
     Report report;
     fill_report(report);
@@ -315,9 +309,7 @@ void DestinationSession::conclude(Status status) {
     const auto summary = summarize(
         state,
         {.peer = settings_.peer, .session = report.session, .device_problem = device_problem_});
-    report.owner = summary.owner;
-    report.retry_safe = summary.retry_safe;
-    report.next_step = summary.next_step;
+    add_owner(report, summary);
     if (status == Status::completed) report.error.reset();
     if (status == Status::unknown_owner) {
         report.error = to_report(

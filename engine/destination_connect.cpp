@@ -9,6 +9,7 @@
 #include "channels/memory/populate.hpp"
 #include "channels/transport/socket_address.hpp"
 #include "engine/destination_session.hpp"
+#include "engine/multifd_choice.hpp"
 #include "engine/version.hpp"
 
 namespace multifd {
@@ -27,18 +28,6 @@ SessionId random_session() {
     std::random_device random;
     for (auto& byte : id.bytes) byte = static_cast<std::byte>(random() & 0xffU);
     return id;
-}
-
-MultifdChoice choice_of(MultifdProperty property) {
-    switch (property) {
-        case MultifdProperty::automatic:
-            return MultifdChoice::automatic;
-        case MultifdProperty::on:
-            return MultifdChoice::on;
-        case MultifdProperty::off:
-            return MultifdChoice::off;
-    }
-    return MultifdChoice::automatic;
 }
 
 }  // namespace

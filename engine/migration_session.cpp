@@ -136,6 +136,12 @@ void MigrationSession::set_status(Status next) noexcept {
     begin_phase();
 }
 
+bool MigrationSession::was_cancelled() const {
+    const auto failure = first_failure_.get();
+    return failure &&
+           (failure->code == Errc::cancelled || failure->code == Errc::cancelled_by_peer);
+}
+
 void MigrationSession::begin_phase() noexcept {
     phase_began_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
 }

@@ -21,6 +21,7 @@
 #include "engine/device_traffic.hpp"
 #include "engine/failure.hpp"
 #include "engine/migration_status.hpp"
+#include "engine/ownership.hpp"
 #include "engine/processor_time.hpp"
 #include "engine/record_keeper.hpp"
 #include "engine/session_record.hpp"
@@ -52,6 +53,8 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     /// A failed device call; nothing when it was only interrupted by an earlier failure.
     void fail_call(const DeviceSlot& slot, const char* call, const CallOutcome& outcome);
     [[nodiscard]] bool failed() const noexcept { return first_failure_.failed(); }
+    /// Whether the first cause is a cancel, of this end or of the other.
+    [[nodiscard]] bool was_cancelled() const;
     void log(LogLevel level, const std::string& message) const noexcept;
     [[nodiscard]] Status status() const;
     [[nodiscard]] Statistics statistics() const;
@@ -122,7 +125,10 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     /// One line about what went wrong; empty when nothing did.
     std::string settle_host(const char* name,
                             const std::function<CallResult(Host&, std::stop_token)>& step);
+    /// Makes `status` the last one, or cancelled where a cancel made it a failure; returns which.
+    Status settle_status(Status status);
     void fill_report(Report& report) const;
+    static void add_owner(Report& report, const OwnershipSummary& summary);
     /// What the channels carried, and what of it was each device's.
     static void add_traffic(Statistics& statistics, std::span<const ChannelCounters> channels,
                             std::span<const DeviceTraffic> devices);

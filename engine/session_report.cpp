@@ -154,6 +154,21 @@ std::optional<TransferCost> MigrationSession::transfer_cost() const {
                         .system_us = used_by_transfer_.system_us};
 }
 
+Status MigrationSession::settle_status(Status status) {
+    if (status == Status::failed && was_cancelled()) {
+        set_status(Status::cancelling);
+        status = Status::cancelled;
+    }
+    set_status(status);
+    return status;
+}
+
+void MigrationSession::add_owner(Report& report, const OwnershipSummary& summary) {
+    report.owner = summary.owner;
+    report.retry_safe = summary.retry_safe;
+    report.next_step = summary.next_step;
+}
+
 void MigrationSession::fill_report(Report& report) const {
     samples_.finish();
     static_cast<Statistics&>(report) = statistics();

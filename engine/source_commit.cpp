@@ -131,10 +131,7 @@ SourceEvent SourceSession::failure_event() const {
             return SourceEvent::local_failure;
         }
     }
-    const auto failure = first_failure_.get();
-    const bool cancelled =
-        failure && (failure->code == Errc::cancelled || failure->code == Errc::cancelled_by_peer);
-    return cancelled ? SourceEvent::cancel_requested : SourceEvent::local_failure;
+    return was_cancelled() ? SourceEvent::cancel_requested : SourceEvent::local_failure;
 }
 
 // Everything that can end the waiting for the destination, the strongest first: what it said, then

@@ -10,6 +10,7 @@
 #include "channels/transport/connector.hpp"
 #include "channels/transport/quiet_thread.hpp"
 #include "channels/wire/channel_init.hpp"
+#include "engine/multifd_choice.hpp"
 #include "engine/source_session.hpp"
 #include "engine/version.hpp"
 
@@ -24,18 +25,6 @@ constexpr std::size_t kPoolBytesMin = limits::kMiB;
 /// A device that lends waits for the queue alone, and is woken once for half of it. What the queue
 /// holds of other devices is bounded by the pool.
 constexpr std::size_t kQueuePacketsMin = 16;
-
-MultifdChoice choice_of(MultifdProperty property) {
-    switch (property) {
-        case MultifdProperty::automatic:
-            return MultifdChoice::automatic;
-        case MultifdProperty::on:
-            return MultifdChoice::on;
-        case MultifdProperty::off:
-            return MultifdChoice::off;
-    }
-    return MultifdChoice::automatic;
-}
 
 }  // namespace
 

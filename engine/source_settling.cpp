@@ -49,13 +49,7 @@ void SourceSession::resume_devices() {
 
 void SourceSession::conclude(Status status) {
     watching_.store(false, std::memory_order_relaxed);
-    const auto failure = first_failure_.get();
-    if (status == Status::failed && failure &&
-        (failure->code == Errc::cancelled || failure->code == Errc::cancelled_by_peer)) {
-        set_status(Status::cancelling);
-        status = Status::cancelled;
-    }
-    set_status(status);
+    status = settle_status(status);
     add_downtime_parts();
     Report report;
     fill_report(report);
@@ -76,9 +70,7 @@ void SourceSession::conclude(Status status) {
     const auto summary = summarize(
         state,
         {.peer = settings_.peer, .session = report.session, .device_problem = device_problem_});
-    report.owner = summary.owner;
-    report.retry_safe = summary.retry_safe;
-    report.next_step = summary.next_step;
+    add_owner(report, summary);
     if (status == Status::completed) report.error.reset();
     if (status == Status::unknown_owner) {
         auto cause = report.error ? describe(*report.error) : std::string("no answer came");
