@@ -8,7 +8,7 @@
 #include <map>
 
 #include "engine/devices/device_options.hpp"
-#include "engine/nearest_name.hpp"
+#include "engine/text/nearest_name.hpp"
 
 namespace multifd {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 
-#include "engine/cpu_list.hpp"
-#include "engine/nearest_name.hpp"
+#include "engine/paths/cpu_list.hpp"
+#include "engine/text/nearest_name.hpp"
 
 namespace multifd {
 namespace {

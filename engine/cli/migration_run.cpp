@@ -9,8 +9,8 @@
 #include "engine/cli/result_file.hpp"
 #include "engine/cli/sample_recorder.hpp"
 #include "engine/cli/summary.hpp"
-#include "engine/failure.hpp"
-#include "engine/processor_time.hpp"
+#include "engine/session/failure.hpp"
+#include "engine/session/processor_time.hpp"
 
 namespace multifd {
 namespace {

@@ -8,10 +8,10 @@
 #include "channels/transport/address.hpp"
 #include "channels/transport/resolver.hpp"
 #include "channels/wire/limits.hpp"
-#include "engine/cpu_list.hpp"
 #include "engine/devices/device_options.hpp"
-#include "engine/nearest_name.hpp"
-#include "engine/quantity.hpp"
+#include "engine/paths/cpu_list.hpp"
+#include "engine/text/nearest_name.hpp"
+#include "engine/text/quantity.hpp"
 
 namespace multifd {
 namespace {

@@ -1,4 +1,4 @@
-// Numbers for people: rounded, with units. engine/quantity.hpp has the exact ones.
+// Numbers for people: rounded, with units. engine/text/quantity.hpp has the exact ones.
 #pragma once
 
 #include <cstdint>

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/cli/printable_text.hpp"
-#include "engine/ownership.hpp"
+#include "engine/ownership/ownership.hpp"
 
 namespace multifd {
 namespace {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/session_record.hpp"
+#include "engine/ownership/session_record.hpp"
 
 namespace multifd {
 

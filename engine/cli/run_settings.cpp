@@ -8,7 +8,7 @@
 #include "channels/wire/ids.hpp"
 #include "channels/wire/limits.hpp"
 #include "engine/cli/settings_file.hpp"
-#include "engine/session_record.hpp"
+#include "engine/ownership/session_record.hpp"
 
 namespace multifd {
 namespace {

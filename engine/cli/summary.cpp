@@ -6,7 +6,7 @@
 #include "engine/cli/printable_text.hpp"
 #include "engine/cli/readable.hpp"
 #include "engine/cli/text_table.hpp"
-#include "engine/network_paths.hpp"
+#include "engine/paths/network_paths.hpp"
 
 namespace multifd {
 namespace {

@@ -10,7 +10,7 @@
 #include "engine/devices/memory_device.hpp"
 #include "engine/devices/memory_options.hpp"
 #include "engine/devices/option_reader.hpp"
-#include "engine/nearest_name.hpp"
+#include "engine/text/nearest_name.hpp"
 
 namespace multifd {
 namespace {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "engine/devices/device_states.hpp"
-#include "engine/quantity.hpp"
+#include "engine/text/quantity.hpp"
 
 namespace multifd {
 namespace {

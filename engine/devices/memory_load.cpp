@@ -4,7 +4,7 @@
 #include <cstring>
 #include <string>
 
-#include "engine/quantity.hpp"
+#include "engine/text/quantity.hpp"
 
 namespace multifd {
 namespace {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "channels/wire/limits.hpp"
-#include "engine/nearest_name.hpp"
-#include "engine/quantity.hpp"
+#include "engine/text/nearest_name.hpp"
+#include "engine/text/quantity.hpp"
 
 namespace multifd {
 namespace {

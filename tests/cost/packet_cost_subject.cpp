@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "channels/wire/device_state_packet.hpp"
-#include "engine/device_directory.hpp"
-#include "engine/inbound_packets.hpp"
+#include "engine/packets/device_directory.hpp"
+#include "engine/packets/inbound_packets.hpp"
 
 namespace multifd {
 namespace {

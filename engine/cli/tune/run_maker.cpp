@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "channels/transport/address.hpp"
-#include "engine/quantity.hpp"
+#include "engine/text/quantity.hpp"
 
 namespace multifd::tuning {
 namespace {

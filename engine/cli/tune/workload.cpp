@@ -1,6 +1,6 @@
 #include "engine/cli/tune/workload.hpp"
 
-#include "engine/quantity.hpp"
+#include "engine/text/quantity.hpp"
 
 namespace multifd::tuning {
 

@@ -9,7 +9,7 @@
 #include "multifd/destination.hpp"
 #include "multifd/listener.hpp"
 #include "multifd/source.hpp"
-#include "tests/engine/connection_pair.hpp"
+#include "tests/support/connection_pair.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace {

@@ -5,7 +5,7 @@
 #include <new>
 #include <stdexcept>
 
-#include "engine/session_record.hpp"
+#include "engine/ownership/session_record.hpp"
 #include "tests/engine/sessions/session_pair.hpp"
 
 namespace multifd {

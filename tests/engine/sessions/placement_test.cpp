@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 #include <stdexcept>
 
-#include "engine/machine_topology.hpp"
+#include "engine/paths/machine_topology.hpp"
 #include "tests/engine/sessions/session_pair.hpp"
 
 namespace multifd {

@@ -3,9 +3,9 @@
 #include <thread>
 
 #include "channels/transport/connection_listener.hpp"
-#include "engine/destination_session.hpp"
+#include "engine/destination/destination_session.hpp"
 #include "engine/devices/device_options.hpp"
-#include "engine/source_session.hpp"
+#include "engine/source/source_session.hpp"
 #include "tests/engine/sessions/scripted_device.hpp"
 #include "tests/support/temporary_folder.hpp"
 

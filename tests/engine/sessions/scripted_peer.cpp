@@ -9,7 +9,7 @@
 #include "channels/transport/connector.hpp"
 #include "channels/wire/channel_init.hpp"
 #include "channels/wire/device_state_packet.hpp"
-#include "engine/transfer_digest.hpp"
+#include "engine/packets/transfer_digest.hpp"
 
 namespace multifd {
 namespace {

@@ -15,13 +15,13 @@
 #include "channels/wire/message_bodies.hpp"
 #include "channels/wire/migration_stream_writer.hpp"
 #include "channels/wire/return_path.hpp"
-#include "engine/main_channel_reader.hpp"
-#include "engine/session_record.hpp"
+#include "engine/main_channel/main_channel_reader.hpp"
+#include "engine/ownership/session_record.hpp"
 #include "multifd/destination.hpp"
 #include "multifd/listener.hpp"
 #include "multifd/source.hpp"
-#include "tests/engine/connection_pair.hpp"
 #include "tests/engine/sessions/scripted_device.hpp"
+#include "tests/support/connection_pair.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 namespace multifd {

@@ -1,7 +1,7 @@
 // A source before destinations that say too little, too much, or something else.
 #include <catch2/catch.hpp>
 
-#include "engine/transfer_digest.hpp"
+#include "engine/packets/transfer_digest.hpp"
 #include "tests/engine/sessions/scripted_peer.hpp"
 
 namespace multifd {

@@ -1,0 +1,159 @@
+#include "engine/packets/channel_senders.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "channels/transport/quiet_thread.hpp"
+#include "channels/wire/device_state_packet.hpp"
+
+namespace multifd {
+
+ChannelSenders::ChannelSenders(std::vector<Connection> channels, Wiring wiring)
+    : wiring_(std::move(wiring)),
+      pacer_(wiring_.pacer),
+      connections_(std::move(channels)),
+      counters_(connections_.size()),
+      traffic_(wiring_.devices.size()),
+      queue_(wiring_.queue_packets, (wiring_.queue_packets + 1) / 2) {
+    for (auto& counters : counters_) encoders_.emplace_back(wiring_.encoding, counters);
+    threads_.reserve(connections_.size());
+    try {
+        for (std::size_t i = 0; i < connections_.size(); ++i) {
+            const ChannelId id{static_cast<std::uint8_t>(i)};
+            threads_.push_back(start_quiet_thread("multifd-send", [this, id] { run(id); }));
+        }
+    } catch (...) {
+        // A thread that cannot be had must not leave the others behind.
+        abort();
+        join();
+        throw;
+    }
+}
+
+ChannelSenders::~ChannelSenders() {
+    abort();
+    join();
+}
+
+bool ChannelSenders::submit(OutboundPacket packet) {
+    return queue_.push(std::move(packet));
+}
+
+void ChannelSenders::finish() {
+    queue_.close();
+    for (auto& thread : threads_) {
+        if (thread.joinable()) thread.join();
+    }
+}
+
+void ChannelSenders::abort() noexcept {
+    aborted_ = true;
+    queue_.abort();
+    for (auto& connection : connections_) connection.shut_down();
+}
+
+void ChannelSenders::join() {
+    for (auto& thread : threads_) {
+        if (thread.joinable()) thread.join();
+    }
+    connections_.clear();
+}
+
+void ChannelSenders::run(ChannelId id) noexcept {
+    try {
+        if (wiring_.enter) wiring_.enter(id);
+        send_all(id);
+    } catch (...) {
+        auto failure = failure_of(std::current_exception());
+        failure.channel = id;
+        wiring_.fail(std::move(failure));
+    }
+    counters_[id.value].cpu_ns.add(thread_cpu_ns());
+}
+
+void ChannelSenders::send_all(ChannelId id) {
+    while (auto packet = queue_.pop()) {
+        if (const auto error = send_packet(id, *packet)) {
+            if (error == Errc::cancelled) return;
+            wiring_.fail({.code = Errc::channel_closed_early,
+                          .detail = "sending failed: " + error.message(),
+                          .device = wiring_.devices[packet->device.value],
+                          .idx = packet->idx,
+                          .channel = id});
+            return;
+        }
+        wiring_.progress->fetch_add(1, std::memory_order_relaxed);
+    }
+    // An end mark says that everything was sent; after an abort it would turn the peer's question
+    // from "who closed this?" into "what is missing?".
+    if (!aborted_) end_channel(id);
+}
+
+ErrorCode ChannelSenders::send_packet(ChannelId id, const OutboundPacket& packet) {
+    auto& counters = counters_[id.value];
+    auto& encoder = encoders_[id.value];
+    const auto& identity = wiring_.devices[packet.device.value];
+    const auto encoded = packet.config ? EncodedPacket{PacketEncoding::raw, packet.data}
+                                       : encoder.encode(packet.device, packet.data);
+    const bool raw = encoded.encoding == PacketEncoding::raw;
+    const auto raw_bytes = static_cast<std::uint32_t>(packet.data.size());
+    std::array<std::byte, kEncodedPrologueBytes> target;
+    const auto prologue =
+        encode(DeviceStateHeader{.idstr = identity.idstr,
+                                 .instance_id = identity.instance_id,
+                                 .idx = packet.idx,
+                                 .config = packet.config,
+                                 .pre_copy = packet.pre_copy,
+                                 .data_bytes = static_cast<std::uint32_t>(encoded.data.size()),
+                                 .encoding = encoded.encoding,
+                                 .raw_bytes = raw ? 0 : raw_bytes},
+               std::span(target));
+    {
+        const auto time = counters.moving.measure();
+        const auto error = send(connections_[id.value], prologue, encoded.data);
+        if (error) return error;
+    }
+    const auto wire_bytes = prologue.size() + encoded.data.size();
+    if (!packet.config) encoder.sent(wire_bytes);
+    counters.packets.add(1);
+    counters.bytes.add(wire_bytes);
+    counters.raw_bytes.add(raw_bytes);
+    traffic_[packet.device.value].add(wire_bytes, !raw);
+    return {};
+}
+
+// Held to a rate, a packet leaves in pieces, so that a large one at a low rate is no burst.
+ErrorCode ChannelSenders::send(Connection& connection, std::span<const std::byte> header,
+                               std::span<const std::byte> data) {
+    auto* pacer = pacer_.load(std::memory_order_acquire);
+    if (pacer == nullptr || !pacer->limited()) return connection.send(header, data);
+    auto piece = data.first(std::min(data.size(), pacer->piece_bytes()));
+    if (!pacer->take(header.size() + piece.size())) return Errc::cancelled;
+    auto error = connection.send(header, piece);
+    for (auto rest = data.subspan(piece.size()); !error && !rest.empty();
+         rest = rest.subspan(piece.size())) {
+        pacer = pacer_.load(std::memory_order_acquire);  // A switchover does not wait for the old.
+        piece = rest.first(std::min(rest.size(), pacer->piece_bytes()));
+        if (!pacer->take(piece.size())) return Errc::cancelled;
+        error = connection.send(piece);
+    }
+    return error;
+}
+
+void ChannelSenders::end_channel(ChannelId id) {
+    auto& connection = connections_[id.value];
+    // A QEMU peer treats a closed channel as trouble while it loads, so there it stays open.
+    if (!wiring_.end_mark) return;
+    std::array<std::byte, kPacketPrefixBytes> mark;
+    encode_channel_end(mark);
+    if (const auto error = connection.send(mark)) {
+        wiring_.fail({.code = Errc::channel_closed_early,
+                      .detail = "sending failed: " + error.message(),
+                      .channel = id});
+        return;
+    }
+    counters_[id.value].bytes.add(mark.size());
+    connection.half_close();
+}
+
+}  // namespace multifd

@@ -1,0 +1,95 @@
+#include "engine/packets/packet_encoder.hpp"
+
+#include <algorithm>
+
+#include "channels/codec/zero_tail.hpp"
+#include "channels/wire/limits.hpp"
+
+namespace multifd {
+namespace {
+
+/// A shorter tail is not worth the four bytes and the other end's second step.
+constexpr std::size_t kZeroTailBytesMin = 64;
+/// Less than this stays raw: the header alone is larger.
+constexpr std::size_t kCompressBytesMin = 256;
+/// What compressing must save of a packet; else the other end would unpack for nothing.
+constexpr std::size_t kGainPerPacket = 16;
+
+/// Enough to tell what compressing does, and soon done.
+constexpr std::size_t kSampleBytes = 64 * limits::kKiB;
+/// Odd, so that samples come from everywhere.
+constexpr std::size_t kSampleStride = 37 * limits::kKiB + 64;
+
+}  // namespace
+
+PacketEncoder::PacketEncoder(const EncodingChoice& choice, ChannelCounters& counters)
+    : choice_(choice), counters_(counters) {
+    if (!choice.zstd) return;
+    compressor_.emplace(choice.zstd_level, choice.packet_bytes);
+    output_.emplace(choice.packet_bytes, 1);
+    if (choice.automatic) compression_.emplace(choice.devices);
+}
+
+EncodedPacket PacketEncoder::encode(DeviceId device, std::span<const std::byte> state) {
+    measured_ = false;
+    EncodedPacket packet = uncompressed(state);
+    // A compressor does better on what is zero only in part.
+    if (!choice_.zstd || packet.data.size() < kCompressBytesMin) return packet;
+    device_ = device;
+    cost_ = {.raw_bytes = state.size()};
+    cost_.tried = should_compress(device, state);
+    const auto began = Clock::now();
+    if (cost_.tried) packet = compress(state).value_or(packet);
+    encoded_at_ = Clock::now();
+    cost_.coding = encoded_at_ - began;
+    measured_ = compression_.has_value();
+    return packet;
+}
+
+EncodedPacket PacketEncoder::uncompressed(std::span<const std::byte> state) const {
+    const EncodedPacket raw{PacketEncoding::raw, state};
+    if (!choice_.zero_tail || state.empty()) return raw;
+    const std::size_t left = without_zero_tail(state);
+    if (left != 0 && state.size() - left < kZeroTailBytesMin) return raw;
+    return {PacketEncoding::zero_tail, state.first(left)};
+}
+
+void PacketEncoder::sent(std::size_t wire_bytes) {
+    if (!measured_) return;
+    const auto now = Clock::now();
+    cost_.wire_bytes = wire_bytes;
+    cost_.sending = now - encoded_at_;
+    compression_->sent(device_, cost_, now);
+}
+
+bool PacketEncoder::should_compress(DeviceId device, std::span<const std::byte> state) {
+    if (!compression_) return true;
+    auto plan = compression_->plan(device, Clock::now());
+    if (plan == PacketPlan::sample) {
+        take_sample(device, state);
+        plan = compression_->plan(device, Clock::now());
+    }
+    return plan == PacketPlan::compress;
+}
+
+void PacketEncoder::take_sample(DeviceId device, std::span<const std::byte> state) {
+    const std::size_t size = std::min(kSampleBytes, state.size());
+    const std::size_t offset = samples_++ * kSampleStride % (state.size() - size + 1);
+    const auto began = Clock::now();
+    const auto packet = compress(state.subspan(offset, size));
+    const auto now = Clock::now();
+    compression_->sampled(
+        device,
+        {.raw_bytes = size, .wire_bytes = packet ? packet->data.size() : size, .time = now - began},
+        now);
+}
+
+std::optional<EncodedPacket> PacketEncoder::compress(std::span<const std::byte> state) {
+    const auto time = counters_.coding.measure();
+    const auto target = output_->at(0).first(state.size() - state.size() / kGainPerPacket);
+    const auto size = compressor_->compress(state, target);
+    if (!size) return std::nullopt;
+    return EncodedPacket{PacketEncoding::zstd, target.first(*size)};
+}
+
+}  // namespace multifd

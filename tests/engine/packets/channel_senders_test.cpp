@@ -1,0 +1,278 @@
+// The single submission point: one order in, a subsequence of it out on every channel.
+#include "engine/packets/channel_senders.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <future>
+#include <set>
+
+#include "channels/wire/device_state_packet.hpp"
+#include "tests/engine/sessions/scripted_device.hpp"
+#include "tests/support/connection_pair.hpp"
+
+namespace multifd {
+namespace {
+
+/// One packet as a peer reads it.
+struct Received {
+    std::string device;
+    std::uint32_t idx = 0;
+    bool config = false;
+    std::vector<std::byte> data;
+};
+
+/// A channel's bytes: its packets, and whether the end mark is the last.
+struct ChannelStory {
+    std::vector<Received> packets;
+    bool end_mark = false;
+    std::size_t bytes = 0;
+};
+
+ChannelStory story_of(std::span<const std::byte> bytes) {
+    ChannelStory story{.packets = {}, .end_mark = false, .bytes = bytes.size()};
+    while (!bytes.empty()) {
+        REQUIRE(bytes.size() >= kPacketPrefixBytes);
+        const auto prefix = decode_packet_prefix(bytes.first<kPacketPrefixBytes>());
+        REQUIRE(prefix.has_value());
+        if (prefix->kind == PacketKind::channel_end) {
+            story.end_mark = bytes.size() == kPacketPrefixBytes;
+            return story;
+        }
+        REQUIRE(bytes.size() >= kDeviceStatePrologueBytes);
+        const auto header = decode_device_state(bytes.first<kDeviceStatePrologueBytes>());
+        REQUIRE(header.has_value());
+        bytes = bytes.subspan(kDeviceStatePrologueBytes);
+        REQUIRE(bytes.size() >= header->data_bytes);
+        const auto data = bytes.first(header->data_bytes);
+        story.packets.push_back(
+            {to_string(DeviceIdentity{std::string(header->idstr), header->instance_id}),
+             header->idx, header->config, std::vector<std::byte>(data.begin(), data.end())});
+        bytes = bytes.subspan(data.size());
+    }
+    return story;
+}
+
+/// Senders over socket pairs, with the first failure kept.
+class Sending {
+  public:
+    Sending(std::size_t channels, std::size_t queue_packets, bool end_mark) : pairs_(channels) {
+        std::vector<Connection> connections;
+        for (auto& pair : pairs_) connections.push_back(std::move(pair.ours));
+        senders.emplace(std::move(connections),
+                        ChannelSenders::Wiring{
+                            .devices = {{"gpu0", 0}, {"nic", 3}},
+                            .queue_packets = queue_packets,
+                            .end_mark = end_mark,
+                            .fail =
+                                [this](Failure failure) {
+                                    if (++failures == 1) first_.set_value(std::move(failure));
+                                },
+                            .progress = &progress,
+                            .pacer = &pacer,
+                        });
+    }
+    Connection& peer(std::size_t channel) { return pairs_[channel].theirs; }
+    bool submit(std::uint32_t device, std::uint32_t idx, std::span<const std::byte> data,
+                bool config = false) {
+        OutboundPacket packet;
+        packet.device = DeviceId{device};
+        packet.idx = idx;
+        packet.config = config;
+        packet.data = data;
+        return senders->submit(std::move(packet));
+    }
+    Failure failure() {
+        auto first = first_.get_future();
+        REQUIRE(first.wait_for(kPatience) == std::future_status::ready);
+        return first.get();
+    }
+
+    std::atomic<int> failures = 0;
+    std::atomic<std::uint64_t> progress = 0;
+    SendPacer pacer{progress, std::chrono::milliseconds(1)};
+
+  private:
+    std::vector<ConnectionPair> pairs_;
+    std::promise<Failure> first_;
+
+  public:
+    std::optional<ChannelSenders> senders;  ///< Ends before what its threads use.
+};
+
+}  // namespace
+
+TEST_CASE("every channel carries a subsequence of the one order of submission", "[engine]") {
+    const std::size_t channels = GENERATE(1U, 3U, 8U);
+    CAPTURE(channels);
+    constexpr std::uint32_t kPackets = 300;
+    const auto content = pattern(2 * kPackets);
+    Sending sending(channels, 2, /*end_mark=*/true);
+    std::vector<std::future<std::vector<std::byte>>> readers;
+    for (std::size_t i = 0; i < channels; ++i) {
+        readers.push_back(
+            std::async(std::launch::async, [&, i] { return read_all(sending.peer(i)); }));
+    }
+    // The receiving side allows none without room for its tokens.
+    const auto is_config = [](std::uint32_t n) { return n % 7 == 0 && n >= 16; };
+    // Two devices in turns: packet n is idx n / 2 of device n % 2, and has n bytes.
+    for (std::uint32_t n = 0; n < kPackets; ++n) {
+        REQUIRE(sending.submit(n % 2, n / 2, std::span(content).subspan(n, n), is_config(n)));
+    }
+    sending.senders->finish();
+
+    std::set<std::uint32_t> seen;
+    for (std::size_t i = 0; i < channels; ++i) {
+        CAPTURE(i);
+        const auto story = story_of(readers[i].get());
+        CHECK(story.end_mark);
+        std::int64_t before = -1;
+        for (const auto& packet : story.packets) {
+            const auto n = 2 * packet.idx + (packet.device == "nic/3" ? 1 : 0);
+            CHECK(before < n);
+            before = n;
+            CHECK(seen.insert(n).second);
+            CHECK(packet.config == is_config(n));
+            const auto expected = std::span(content).subspan(n, n);
+            CHECK(std::ranges::equal(packet.data, expected));
+        }
+        const auto& counters = sending.senders->counters()[i];
+        CHECK(counters.packets.value() == story.packets.size());
+        CHECK(counters.bytes.value() == story.bytes);
+    }
+    CHECK(seen.size() == kPackets);
+    CHECK(sending.progress == kPackets);
+    CHECK(sending.failures == 0);
+    CHECK_FALSE(sending.submit(0, 0, {}));
+}
+
+TEST_CASE("without the agreed mark a channel ends as QEMU's do: open, with nothing more",
+          "[engine]") {
+    Sending sending(1, 2, /*end_mark=*/false);
+    const auto data = pattern(10);
+    REQUIRE(sending.submit(0, 0, data));
+    sending.senders->finish();
+    const auto story = story_of(read_available(sending.peer(0)));
+    CHECK(story.packets.size() == 1);
+    CHECK_FALSE(story.end_mark);
+    // Nothing to read, and not at its end: that would be seen at once.
+    std::byte byte{};
+    const auto rest = sending.peer(0).receive_some({&byte, 1}, Clock::now(), nullptr);
+    CHECK(rest.error() == Errc::phase_timeout);
+    sending.senders->join();
+    CHECK(reads_end(sending.peer(0)));
+}
+
+TEST_CASE("a channel that breaks is reported with its packet", "[engine]") {
+    Sending sending(1, 2, /*end_mark=*/true);
+    const auto data = pattern(100);
+    REQUIRE(sending.submit(1, 7, data));
+    CHECK(read_exactly(sending.peer(0), 388).size() == 388);
+    sending.peer(0) = Connection();
+    REQUIRE(sending.submit(1, 8, data));
+    const auto failure = sending.failure();
+    CHECK(failure.code == Errc::channel_closed_early);
+    CHECK(failure.device == DeviceIdentity{"nic", 3});
+    CHECK(failure.idx == 8U);
+    CHECK(failure.channel == ChannelId{0});
+    CHECK_FALSE(failure.detail.empty());
+}
+
+TEST_CASE("a channel that breaks before its end mark is reported", "[engine]") {
+    Sending sending(1, 2, /*end_mark=*/true);
+    sending.peer(0) = Connection();
+    sending.senders->finish();
+    const auto failure = sending.failure();
+    CHECK(failure.code == Errc::channel_closed_early);
+    CHECK(failure.channel == ChannelId{0});
+    CHECK_FALSE(failure.device);
+}
+
+TEST_CASE("an abort ends who submits and who sends, and says no end mark", "[engine]") {
+    Sending sending(2, 1, /*end_mark=*/true);
+    const auto data = pattern(16U << 20U);
+    // More than the channels, the queue and the kernel take while nobody reads.
+    auto submitting = std::async(std::launch::async, [&] {
+        for (std::uint32_t idx = 0; idx < 10; ++idx) {
+            if (!sending.submit(0, idx, data)) return idx;
+        }
+        return 10U;
+    });
+    REQUIRE_FALSE(read_exactly(sending.peer(0), 288).empty());
+    REQUIRE_FALSE(read_exactly(sending.peer(1), 288).empty());
+    sending.senders->abort();
+    REQUIRE(submitting.wait_for(kPatience) == std::future_status::ready);
+    CHECK(submitting.get() < 10);
+    sending.senders->join();
+    for (std::size_t i = 0; i < 2; ++i) {
+        const auto left = read_all(sending.peer(i));
+        CHECK(left.size() < data.size());
+        CHECK(sending.senders->counters()[i].packets.value() == 0);
+    }
+    CHECK_FALSE(sending.submit(0, 0, {}));
+}
+
+TEST_CASE("an abort without anything in flight leaves no end mark either", "[engine]") {
+    Sending sending(1, 2, /*end_mark=*/true);
+    sending.senders->abort();
+    sending.senders->abort();
+    sending.senders->join();
+    CHECK(reads_end(sending.peer(0)));
+    CHECK(sending.failures == 0);
+}
+
+TEST_CASE("held to a rate, a packet leaves in pieces and arrives whole", "[engine]") {
+    Sending sending(2, 2, /*end_mark=*/true);
+    sending.pacer.set_rate(10'000'000);  // Pieces of 96 KiB.
+    const auto data = pattern(300'001);
+    auto first = std::async(std::launch::async, [&] { return read_all(sending.peer(0)); });
+    auto second = std::async(std::launch::async, [&] { return read_all(sending.peer(1)); });
+    for (std::uint32_t idx = 0; idx < 3; ++idx) REQUIRE(sending.submit(0, idx, data));
+    REQUIRE(sending.submit(0, 3, {}));
+    sending.senders->finish();
+    std::size_t packets = 0;
+    for (auto* reader : {&first, &second}) {
+        const auto story = story_of(reader->get());
+        CHECK(story.end_mark);
+        for (const auto& packet : story.packets) {
+            ++packets;
+            CHECK((packet.idx == 3 ? packet.data.empty() : packet.data == data));
+        }
+    }
+    CHECK(packets == 4);
+}
+
+TEST_CASE("an abort ends a channel's wait for the rate", "[engine]") {
+    Sending sending(1, 2, /*end_mark=*/true);
+    sending.pacer.set_rate(1);
+    const auto data = pattern(10'000);
+    REQUIRE(sending.submit(0, 0, data));
+    // The first piece left at once, the second waits for an hour.
+    REQUIRE(read_exactly(sending.peer(0), 288 + 4096).size() == 288 + 4096);
+    sending.pacer.abort();
+    sending.senders->abort();
+    sending.senders->join();
+    CHECK(reads_end(sending.peer(0)));
+    CHECK(sending.failures == 0);
+}
+
+TEST_CASE("a packet's buffer goes back to its pool once it has left", "[engine]") {
+    BufferPool pool(4096, 1);
+    Sending sending(1, 1, /*end_mark=*/true);
+    for (std::uint32_t idx = 0; idx < 20; ++idx) {
+        auto next = std::async(std::launch::async, [&] { return pool.acquire(); });
+        const bool free = next.wait_for(kPatience) == std::future_status::ready;
+        if (!free) pool.abort();
+        REQUIRE(free);
+        OutboundPacket packet;
+        packet.idx = idx;
+        packet.buffer = std::move(*next.get());
+        packet.data = packet.buffer.bytes();
+        REQUIRE(sending.senders->submit(std::move(packet)));
+        REQUIRE(read_exactly(sending.peer(0), 288 + 4096).size() == 288 + 4096);
+    }
+    sending.senders->finish();
+    CHECK(pool.in_use() == 0);
+    CHECK(pool.peak_in_use() == 1);
+}
+
+}  // namespace multifd
