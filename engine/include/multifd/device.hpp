@@ -50,11 +50,18 @@ struct CallResult {
 
 /// What a device can do. Constant for the life of the device.
 struct DeviceTraits {
-    std::string_view kind;  ///< "memory", "file", "vfio", ...; a literal.
-    bool p2p = false;       ///< Has RUNNING_P2P (and PRE_COPY_P2P when it has PRE_COPY).
-    bool pre_copy = false;  ///< Has PRE_COPY.
-    bool peer_dma = false;  ///< May be the target of another device's DMA; see device_lacks_p2p.
-    bool lends = false;     ///< lend() gives its state's memory.
+    std::string_view kind;     ///< "memory", "file", "vfio", ...; a literal.
+    bool p2p = false;          ///< Has RUNNING_P2P (and PRE_COPY_P2P when it has PRE_COPY).
+    bool pre_copy = false;     ///< Has PRE_COPY.
+    bool peer_dma = false;     ///< May be the target of another device's DMA; see device_lacks_p2p.
+    bool lends = false;        ///< lend() gives its state's memory.
+    bool dma_logging = false;  ///< Tells which memory it wrote by DMA: the three calls below.
+};
+
+/// A stretch of the device's I/O address space, in bytes.
+struct DmaRange {
+    std::uint64_t iova = 0;
+    std::uint64_t size = 0;
 };
 
 /// Bytes a device in PRE_COPY would still give. As VFIO_MIG_GET_PRECOPY_INFO.
@@ -115,6 +122,26 @@ class Device {
     /// Throws all state away and leaves ERROR or RESUMING. Afterwards state() is STOP or RUNNING;
     /// the engine goes on to STOP.
     virtual CallResult reset() = 0;
+
+    /// Begins to record where the device writes by DMA, within `ranges`, a bit for each `page_size`
+    /// bytes (a power of two, which the device may round down). As VFIO_DEVICE_FEATURE_DMA_LOGGING_START.
+    virtual CallResult start_dma_logging(std::uint64_t page_size,
+                                         std::span<const DmaRange> ranges) {
+        static_cast<void>(page_size), static_cast<void>(ranges);
+        return CallResult::failure(std::errc::not_supported, "the device logs no DMA");
+    }
+
+    /// Sets a bit in `bitmap` for each page of `range` written since the last report, the lowest bit
+    /// of the first word for the first page; the device forgets them. Bits already set stay.
+    virtual CallResult report_dma_logging(DmaRange range, std::uint64_t page_size,
+                                          std::span<std::uint64_t> bitmap) {
+        static_cast<void>(range), static_cast<void>(page_size), static_cast<void>(bitmap);
+        return CallResult::failure(std::errc::not_supported, "the device logs no DMA");
+    }
+
+    virtual CallResult stop_dma_logging() {
+        return CallResult::failure(std::errc::not_supported, "the device logs no DMA");
+    }
 
     /// Makes a call that blocks in another thread return soon; sticky until the next set_state()
     /// or reset(). state() and reset() are never answered with operation_canceled.
