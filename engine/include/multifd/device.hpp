@@ -124,7 +124,8 @@ class Device {
     virtual CallResult reset() = 0;
 
     /// Begins to record where the device writes by DMA, within `ranges`, a bit for each `page_size`
-    /// bytes (a power of two, which the device may round down). As VFIO_DEVICE_FEATURE_DMA_LOGGING_START.
+    /// bytes (a power of two, which the device may round down). As
+    /// VFIO_DEVICE_FEATURE_DMA_LOGGING_START.
     virtual CallResult start_dma_logging(std::uint64_t page_size,
                                          std::span<const DmaRange> ranges) {
         static_cast<void>(page_size), static_cast<void>(ranges);

@@ -183,11 +183,11 @@ TEST_CASE("a packet of zeros costs its header, with compression or without", "[e
 }
 
 TEST_CASE("with nothing agreed every packet leaves as it is", "[engine]") {
+    const std::vector<Bytes> states{Bytes(kPacket), wordy_bytes(kPacket), wordy_bytes(kPacket)};
     Path path({.encoding = {.packet_bytes = kPacket, .devices = 1}, .agreed = {}});
-    for (std::uint32_t idx = 0; idx < 3; ++idx) {
-        const Bytes state = idx == 0 ? Bytes(kPacket) : wordy_bytes(kPacket);
-        path.submit(idx, state);
-        CHECK(path.take() == state);
+    for (std::uint32_t idx = 0; idx < states.size(); ++idx) {
+        path.submit(idx, states[idx]);
+        CHECK(path.take() == states[idx]);
     }
     path.senders->finish();
     CHECK(path.senders->counters()[0].bytes.value() ==
@@ -197,9 +197,9 @@ TEST_CASE("with nothing agreed every packet leaves as it is", "[engine]") {
 TEST_CASE("encoded packets are unpacked where they belong in memory that a device lends",
           "[engine]") {
     Bytes memory(4 * kPacket, kUntouched);
-    Path path({.encoding = everything(), .lent = memory});
     const std::vector<Bytes> states{wordy_bytes(kPacket), Bytes(kPacket), random_bytes(kPacket),
                                     with_zeros_from(random_bytes(kPacket), 100)};
+    Path path({.encoding = everything(), .lent = memory});
     for (std::uint32_t idx = 0; idx < 4; ++idx) path.submit(idx, states[idx]);
     for (std::uint32_t idx = 0; idx < 4; ++idx) {
         CHECK(path.take(std::span(memory).subspan(idx * kPacket, kPacket)) == states[idx]);
