@@ -80,9 +80,9 @@ class Migration {
     Words addresses_;
     std::unique_ptr<RunningCommand> destination_;
     std::unique_ptr<RunningCommand> source_;
-    std::unique_ptr<Relay> relay_;
     std::optional<CommandEnd> source_end_;
     std::optional<CommandEnd> destination_end_;
+    std::unique_ptr<Relay> relay_;  ///< Last: its rules may signal the processes until it is gone.
 };
 
 /// The usual case: start, finish, and both reports are valid.

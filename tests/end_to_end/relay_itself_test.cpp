@@ -97,9 +97,9 @@ TEST_CASE("a relay without rules changes nothing", "[support]") {
 TEST_CASE("a relay replaces single packets", "[support]") {
     RelayRules rules;
     rules.packet = [](RelayedPacket&& packet) {
-        CHECK(packet.idstr == "a");
-        CHECK(packet.number == packet.idx);
-        if (packet.idx == 0) return std::vector<Bytes>();
+        // On the relay's thread, where Catch2 may not assert: what is wrong does not arrive.
+        const bool as_sent = packet.idstr == "a" && packet.number == packet.idx;
+        if (packet.idx == 0 || !as_sent) return std::vector<Bytes>();
         return std::vector<Bytes>{packet.bytes, packet.bytes};
     };
     RelayFixture fixture(std::move(rules));
