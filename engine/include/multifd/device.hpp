@@ -132,8 +132,8 @@ class Device {
         return CallResult::failure(std::errc::not_supported, "the device logs no DMA");
     }
 
-    /// Sets a bit in `bitmap` for each page of `range` written since the last report, the lowest bit
-    /// of the first word for the first page; the device forgets them. Bits already set stay.
+    /// Sets a bit in `bitmap` for each page of `range` written since the last report, the lowest
+    /// bit of the first word for the first page; the device forgets them. Bits already set stay.
     virtual CallResult report_dma_logging(DmaRange range, std::uint64_t page_size,
                                           std::span<std::uint64_t> bitmap) {
         static_cast<void>(range), static_cast<void>(page_size), static_cast<void>(bitmap);
