@@ -212,6 +212,13 @@ constexpr auto kOptions = std::to_array<CommandOption>({
     {"max-switchover-bandwidth", 0, "RATE", kSend, "the same while they are stopped (0)",
      set<kSource, &SourceSettings::max_switchover_bandwidth, read_rate>,
      [](const Settings& s, Role) -> SettingValue { return s.source.max_switchover_bandwidth; }},
+    {"submission-order", 0, "behind|arrival", kSend,
+     "which of several waiting devices sends next: who is furthest behind, or who came first "
+     "(behind)",
+     set<kSource, &SourceSettings::submission_order, read_submission_order>,
+     [](const Settings& s, Role) -> SettingValue {
+         return std::string(to_string(s.source.submission_order));
+     }},
     {"switchover-ack", 0, "on|off", kSend,
      "wait for the destination to acknowledge the initial data (off)",
      set<kSource, &SourceSettings::switchover_ack, read_on_off>,

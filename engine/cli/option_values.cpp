@@ -21,6 +21,7 @@ constexpr std::size_t kUuidBytes = 16;
 constexpr std::array<std::string_view, 2> kOnOff{"on", "off"};
 constexpr std::array<std::string_view, 2> kPeers{"multifd", "qemu"};
 constexpr std::array<std::string_view, 3> kCompressions{"none", "zstd", "auto"};
+constexpr std::array<std::string_view, 2> kOrders{"behind", "arrival"};
 constexpr std::array<std::string_view, 2> kUnknownOwner{"hold", "exit"};
 constexpr std::array<std::string_view, 2> kMemories{"held", "lent"};
 constexpr std::array<std::string_view, 5> kLogLevels{"debug", "info", "warning", "error", "none"};
@@ -177,6 +178,14 @@ MultifdCompression read_compression(std::string_view text) {
 
 std::string_view to_string(MultifdCompression compression) noexcept {
     return kCompressions[static_cast<std::size_t>(compression)];
+}
+
+SubmissionPolicy read_submission_order(std::string_view text) {
+    return static_cast<SubmissionPolicy>(read_word(text, kOrders));
+}
+
+std::string_view to_string(SubmissionPolicy policy) noexcept {
+    return kOrders[static_cast<std::size_t>(policy)];
 }
 
 int read_zstd_level(std::string_view text) {

@@ -38,6 +38,8 @@ std::chrono::milliseconds read_timeout(std::string_view text);  ///< At least 1 
 Peer read_peer(std::string_view text);
 MultifdCompression read_compression(std::string_view text);
 std::string_view to_string(MultifdCompression compression) noexcept;
+SubmissionPolicy read_submission_order(std::string_view text);
+std::string_view to_string(SubmissionPolicy policy) noexcept;
 int read_zstd_level(std::string_view text);  ///< 0 to 20.
 OnUnknownOwner read_on_unknown_owner(std::string_view text);
 LogChoice read_log_level(std::string_view text);

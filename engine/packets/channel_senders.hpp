@@ -18,6 +18,7 @@
 #include "engine/packets/device_traffic.hpp"
 #include "engine/packets/packet_encoder.hpp"
 #include "engine/packets/send_pacer.hpp"
+#include "engine/packets/submission_gate.hpp"
 #include "engine/session/failure.hpp"
 
 namespace multifd {
@@ -30,6 +31,7 @@ struct OutboundPacket {
     bool config = false;
     bool pre_copy = false;  ///< Read while its device ran.
     std::span<const std::byte> data;
+    SubmissionTurn turn;  ///< Ends after the buffer is back, which the next one will want.
     PooledBuffer buffer;  ///< Empty unless `data` lies in it; goes back to its pool once sent.
 };
 
@@ -68,6 +70,7 @@ class ChannelSenders {
     /// Waits for the threads, which end after finish() or abort(), and closes the connections.
     void join();
     [[nodiscard]] std::span<const ChannelCounters> counters() const noexcept { return counters_; }
+    [[nodiscard]] std::size_t queue_packets() const noexcept { return wiring_.queue_packets; }
     /// By DeviceId.
     [[nodiscard]] std::span<const DeviceTraffic> traffic() const noexcept { return traffic_; }
 

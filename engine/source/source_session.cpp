@@ -128,6 +128,9 @@ void SourceSession::stop_data_plane() noexcept {
     pre_copy_pacer_.abort();
     switchover_pacer_.abort();
     const std::scoped_lock lock(plane_mutex_);
+    for (auto* gate : {buffer_gate_.get(), queue_gate_.get()}) {
+        if (gate != nullptr) gate->abort();
+    }
     if (pool_) pool_->abort();
     if (senders_) senders_->abort();
 }

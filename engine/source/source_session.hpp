@@ -105,9 +105,11 @@ class SourceSession final : public MigrationSession {
     void compare_downtime(std::chrono::microseconds downtime) const;
 
     // State (source_state.cpp).
+    void order_submissions();
     void save_to_channels(DeviceSlot& slot);
-    bool read_and_submit(DeviceSlot& slot);
-    bool submit_lent(DeviceSlot& slot, std::span<const std::byte> state);
+    bool take_turn(SubmissionGate* gate, DeviceSlot& slot, OutboundPacket& packet);
+    bool read_and_submit(DeviceSlot& slot, SubmissionGate* gate);
+    bool submit_lent(DeviceSlot& slot, std::span<const std::byte> state, SubmissionGate* gate);
     bool submit(DeviceSlot& slot, OutboundPacket packet);
     void submit_config(DeviceSlot& slot);
     bool fail_over_long_read(const DeviceSlot& slot);
@@ -197,6 +199,8 @@ class SourceSession final : public MigrationSession {
     // The data plane; the mutex guards only its coming and going against stop_data_plane().
     mutable std::mutex plane_mutex_;
     std::vector<std::string> channel_paths_;  ///< By channel.
+    /// Before the buffers and the queue, where devices are to take turns; null where not.
+    std::unique_ptr<SubmissionGate> buffer_gate_, queue_gate_;
     std::unique_ptr<BufferPool> pool_;
     std::unique_ptr<ChannelSenders> senders_;
 

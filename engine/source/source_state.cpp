@@ -54,6 +54,7 @@ bool SourceSession::send_state() {
     announce_switchover();
     if (const auto error = writer_->flush()) return fail_main(error, "sending SWITCHOVER_START");
     mark_transfer_began();
+    order_submissions();
     for (auto& slot : devices_) {
         if (!slot->multifd || failed()) continue;
         slot->worker.start([self = shared_from_this(), this, slot = slot.get()] {
@@ -67,6 +68,37 @@ bool SourceSession::send_state() {
         });
     }
     return send_end_sections() && save_host(SavePoint::complete);
+}
+
+// Devices wait where there is least room: those that are read, for a buffer; those that lend, for a
+// place in the queue. A lending device holds its turn over no call of its own, so one that waits
+// may be woken once for several packets.
+void SourceSession::order_submissions() {
+    if (settings_.submission_order == SubmissionPolicy::arrival) return;
+    std::vector<std::uint64_t> expected(devices_.size(), 0);
+    std::vector<std::uint64_t> known;
+    for (const auto& slot : devices_) {
+        if (!slot->multifd) continue;
+        expected[slot->id.value] = slot->expected_bytes;
+        known.push_back(slot->expected_bytes);
+    }
+    if (!is_order_worthwhile(known)) return;
+    const auto buffers = pool_->count(), places = senders_->queue_packets();
+    auto buffer_gate = std::make_unique<SubmissionGate>(
+        expected,
+        SubmissionRoom{
+            .places = buffers, .refill = 1, .reserve = buffers / 2, .packet_bytes = packet_bytes_});
+    auto queue_gate =
+        std::make_unique<SubmissionGate>(expected, SubmissionRoom{.places = places,
+                                                                  .refill = (places + 1) / 2,
+                                                                  .reserve = places * 3 / 4,
+                                                                  .packet_bytes = packet_bytes_});
+    {
+        const std::scoped_lock lock(plane_mutex_);
+        buffer_gate_ = std::move(buffer_gate);
+        queue_gate_ = std::move(queue_gate);
+    }
+    if (failed()) stop_data_plane();
 }
 
 // Towards a destination that has pre-copy packets it also says where they end.
@@ -139,15 +171,28 @@ bool SourceSession::send_config_section(DeviceSlot& slot) {
 void SourceSession::save_to_channels(DeviceSlot& slot) {
     // Of a device that has pre-copied only a rest is left, which the lent memory does not show.
     const auto lent = slot.pre_copies ? std::span<std::byte>() : slot.entry.device->lend();
-    const bool sent = lent.empty() ? read_and_submit(slot) : submit_lent(slot, lent);
+    const auto [gate, other] = lent.empty() ? std::pair(buffer_gate_.get(), queue_gate_.get())
+                                            : std::pair(queue_gate_.get(), buffer_gate_.get());
+    if (other != nullptr) other->end(slot.id);
+    const bool sent = lent.empty() ? read_and_submit(slot, gate) : submit_lent(slot, lent, gate);
+    if (gate != nullptr) gate->end(slot.id);
     if (!sent || !save_config(slot)) return;
     submit_config(slot);
 }
 
+/// Waits for the device's turn, where turns are taken; false once aborted.
+bool SourceSession::take_turn(SubmissionGate* gate, DeviceSlot& slot, OutboundPacket& packet) {
+    if (gate == nullptr) return true;
+    const auto waiting = slot.times.wait.measure();
+    packet.turn = gate->enter(slot.id);
+    return static_cast<bool>(packet.turn);
+}
+
 // All packets but the last are full: a destination may place them by their idx alone.
-bool SourceSession::read_and_submit(DeviceSlot& slot) {
+bool SourceSession::read_and_submit(DeviceSlot& slot, SubmissionGate* gate) {
     for (;;) {
         OutboundPacket packet;
+        if (!take_turn(gate, slot, packet)) return false;
         {
             const auto waiting = slot.times.wait.measure();
             auto buffer = pool_->acquire();
@@ -164,9 +209,11 @@ bool SourceSession::read_and_submit(DeviceSlot& slot) {
     }
 }
 
-bool SourceSession::submit_lent(DeviceSlot& slot, std::span<const std::byte> state) {
+bool SourceSession::submit_lent(DeviceSlot& slot, std::span<const std::byte> state,
+                                SubmissionGate* gate) {
     while (!state.empty()) {
         OutboundPacket packet;
+        if (!take_turn(gate, slot, packet)) return false;
         packet.data = state.first(std::min(packet_bytes_ + std::size_t{0}, state.size()));
         state = state.subspan(packet.data.size());
         if (!submit(slot, std::move(packet))) return false;

@@ -40,6 +40,12 @@ enum class MultifdCompression {
     automatic,  ///< "auto": when and where it makes the transfer faster. A destination takes it.
 };
 
+/// Whose packet goes next when devices wait for room on the channels.
+enum class SubmissionPolicy {
+    behind,   ///< The device with the largest part of its state left, where sizes differ.
+    arrival,  ///< Who came first.
+};
+
 /// One device of a session.
 struct DeviceEntry {
     std::string idstr;  ///< 1 to 255 bytes, no NUL.
@@ -96,6 +102,7 @@ struct SourceSettings : CommonSettings {
     /// what was measured.
     std::uint64_t avail_switchover_bandwidth = 0;
     std::string congestion_control{};  ///< TCP congestion control ("bbr"); empty: the system's.
+    SubmissionPolicy submission_order = SubmissionPolicy::behind;
     bool switchover_ack = false;   ///< Wait for the destination's acknowledgement of initial data.
     std::string machine = "none";  ///< Peer qemu: the machine type in CONFIGURATION.
     std::array<std::byte, 16> uuid{};  ///< Peer qemu: the guest's UUID, which QEMU checks.

@@ -63,6 +63,7 @@ TEST_CASE("values out of their range are refused with what is allowed", "[cli]")
     CHECK_THAT(refusal(read_channels, "256"), Catch::Contains("1 to 255"));
     CHECK_THAT(refusal(read_channels, "-1"), Catch::Contains("1 to 255"));
     CHECK_THAT(refusal(read_on_off, "yes"), Catch::Contains("on or off"));
+    CHECK_THAT(refusal(read_submission_order, "x"), Catch::Contains("behind or arrival"));
     CHECK_THAT(refusal(read_compression, "zlib"), Catch::Contains("none, zstd or auto"));
     CHECK_THAT(refusal(read_compression, "zst"), Catch::Contains("did you mean zstd?"));
     CHECK_THAT(refusal(read_zstd_level, "21"), Catch::Contains("0 to 20"));

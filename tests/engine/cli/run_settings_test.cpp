@@ -48,6 +48,7 @@ TEST_CASE("without options the settings are the library's defaults", "[cli]") {
     CHECK(send.command.source.multifd_channels == source.multifd_channels);
     CHECK(send.command.source.packet_size == source.packet_size);
     CHECK(send.command.source.downtime_limit == source.downtime_limit);
+    CHECK(send.command.source.submission_order == SubmissionPolicy::behind);
     CHECK(send.command.source.max_bandwidth == 0);
     CHECK(send.command.source.max_switchover_bandwidth == 0);
     CHECK(send.command.source.stall_timeout == source.stall_timeout);
@@ -80,6 +81,8 @@ TEST_CASE("every option of send reaches its setting", "[cli]") {
                                                       "on",
                                                       "--avail-switchover-bandwidth",
                                                       "1GiB/s",
+                                                      "--submission-order",
+                                                      "arrival",
                                                       "--max-bandwidth",
                                                       "10Gbit/s",
                                                       "--max-switchover-bandwidth",
@@ -118,6 +121,7 @@ TEST_CASE("every option of send reaches its setting", "[cli]") {
     CHECK(source.downtime_limit == 20ms);
     CHECK(source.strict_downtime);
     CHECK(source.avail_switchover_bandwidth == 1U << 30U);
+    CHECK(source.submission_order == SubmissionPolicy::arrival);
     CHECK(source.max_bandwidth == 1'250'000'000);
     CHECK(source.max_switchover_bandwidth == 500U << 20U);
     CHECK(source.switchover_ack);
