@@ -11,7 +11,7 @@
 namespace multifd {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, FaultStep>, 7> kSteps{{
+constexpr std::array<std::pair<std::string_view, FaultStep>, 8> kSteps{{
     {"read", FaultStep::read},
     {"write", FaultStep::write},
     {"set-state", FaultStep::set_state},
@@ -19,6 +19,7 @@ constexpr std::array<std::pair<std::string_view, FaultStep>, 7> kSteps{{
     {"load-config", FaultStep::load_config},
     {"sizes", FaultStep::sizes},
     {"reset", FaultStep::reset},
+    {"dma-logging", FaultStep::dma_logging},
 }};
 
 std::string_view name_of(FaultStep step) {

@@ -22,7 +22,16 @@ enum class FaultKind {
 };
 
 /// The call in which it happens.
-enum class FaultStep { read, write, set_state, save_config, load_config, sizes, reset };
+enum class FaultStep {
+    read,
+    write,
+    set_state,
+    save_config,
+    load_config,
+    sizes,
+    reset,
+    dma_logging
+};
 
 struct Fault {
     FaultKind kind = FaultKind::fail;
@@ -32,12 +41,13 @@ struct Fault {
 };
 
 /// The text of a fault is STEP[:AT]: "read", "read:1MiB", "write:4096", "set-state:stop-copy",
-/// "save-config", "load-config", "config" (either of the two), "sizes", "reset".
+/// "save-config", "load-config", "config" (either of the two), "sizes", "reset", "dma-logging".
 /// Empty when it has another form.
 [[nodiscard]] std::optional<std::vector<Fault>> parse_fault(FaultKind kind, std::string_view text);
 inline constexpr std::string_view kFaultForm =
-    "read[:BYTES], write[:BYTES], set-state[:STATE], save-config, load-config, config, sizes or "
-    "reset";
+    "read[:BYTES], write[:BYTES], set-state[:STATE], save-config, load-config, config, sizes, "
+    "reset "
+    "or dma-logging";
 
 /// The faults of one device; each happens once.
 /// Threads:   the device's thread only.

@@ -41,7 +41,11 @@ MemoryDevice::MemoryDevice(MemoryOptions options, std::unique_ptr<DeviceClock> c
 }
 
 DeviceTraits MemoryDevice::traits() const noexcept {
-    return {"memory", options_.p2p, options_.pre_copy, false, options_.lend};
+    return {.kind = "memory",
+            .p2p = options_.p2p,
+            .pre_copy = options_.pre_copy,
+            .lends = options_.lend,
+            .dma_logging = true};
 }
 
 MemoryContent MemoryDevice::content() const noexcept {
@@ -128,7 +132,39 @@ void MemoryDevice::dirty() {
     const double bytes = elapsed.count() * static_cast<double>(options_.dirty_rate);
     const auto pages = static_cast<std::uint64_t>(bytes) / kContentPageBytes;
     ring_.write(pages - dirtied_pages_);
+    if (dma_log_.on()) log_writes(pages - dirtied_pages_);
     dirtied_pages_ = pages;
+}
+
+void MemoryDevice::log_writes(std::uint64_t pages) noexcept {
+    std::uint64_t first = ring_.writes() - std::min(pages, ring_.pages());
+    while (first < ring_.writes()) {
+        const PageRun run = ring_.run(first, ring_.writes(), ring_.pages());
+        dma_log_.note(run.offset, run.bytes);
+        first += (run.bytes + kContentPageBytes - 1) / kContentPageBytes;
+    }
+}
+
+CallResult MemoryDevice::start_dma_logging(std::uint64_t page_size,
+                                           std::span<const DmaRange> ranges) {
+    CallResult injected = faults_.check(FaultStep::dma_logging, 1, *clock_);
+    if (!injected.ok()) return injected;
+    // What was written before is not of this log.
+    if (in_pre_copy()) dirty();
+    return dma_log_.start(ring_.state_bytes(), page_size, ranges);
+}
+
+CallResult MemoryDevice::report_dma_logging(DmaRange range, std::uint64_t page_size,
+                                            std::span<std::uint64_t> bitmap) {
+    CallResult injected = faults_.check(FaultStep::dma_logging, 1, *clock_);
+    if (!injected.ok()) return injected;
+    if (in_pre_copy()) dirty();
+    return dma_log_.report(range, page_size, bitmap);
+}
+
+CallResult MemoryDevice::stop_dma_logging() {
+    CallResult injected = faults_.check(FaultStep::dma_logging, 1, *clock_);
+    return injected.ok() ? dma_log_.stop() : injected;
 }
 
 CallResult MemoryDevice::refuse_interrupted(std::string_view call) {
@@ -276,6 +312,7 @@ CallResult MemoryDevice::reset() {
     CallResult injected = faults_.check(FaultStep::reset, 1, *clock_);
     if (!injected.ok()) return injected;
     end_save();
+    if (dma_log_.on()) static_cast<void>(dma_log_.stop());
     become(own_);
     held_is_state_ = false;
     states_.enter(DeviceState::running);

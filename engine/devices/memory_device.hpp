@@ -7,6 +7,7 @@
 
 #include "engine/devices/device_clock.hpp"
 #include "engine/devices/device_states.hpp"
+#include "engine/devices/dma_log.hpp"
 #include "engine/devices/fault_plan.hpp"
 #include "engine/devices/held_memory.hpp"
 #include "engine/devices/memory_content.hpp"
@@ -21,7 +22,8 @@ namespace multifd {
 /// that the destination finds every missing, swapped, corrupted or doubled byte by itself: a wrong
 /// byte fails its write(), a short state fails RESUMING to STOP. Without precopy the state is
 /// exactly `size` bytes; with it, or after it has been dirtied, a stream of records. A device that
-/// has loaded a state has that state from then on, and can be a source of it.
+/// has loaded a state has that state from then on, and can be a source of it. Its DMA log is of the
+/// pages that it writes, where byte n of the state is I/O address n.
 /// Limits:    see memory_options.hpp; memory is used only with held=on.
 /// Threads:   as Device.
 /// Errors:    the constructor throws std::bad_alloc when memory to be held cannot be had.
@@ -40,6 +42,11 @@ class MemoryDevice : public Device {
     CallResult pre_copy_sizes(PreCopySizes& target) override;
     CallResult stop_copy_size() override;
     CallResult reset() override;
+    CallResult start_dma_logging(std::uint64_t page_size,
+                                 std::span<const DmaRange> ranges) override;
+    CallResult report_dma_logging(DmaRange range, std::uint64_t page_size,
+                                  std::span<std::uint64_t> bitmap) override;
+    CallResult stop_dma_logging() override;
     void interrupt() noexcept override { clock_->interrupt(); }
     [[nodiscard]] std::span<std::byte> lend() noexcept override;
     CallResult wrote_lent(std::span<const std::byte> source) override;
@@ -60,6 +67,7 @@ class MemoryDevice : public Device {
     void begin_save();
     void end_save() noexcept;
     void begin_dirtying();
+    void log_writes(std::uint64_t pages) noexcept;
     void dirty();  ///< Writes the pages that the time since begin_dirtying() makes due.
     [[nodiscard]] bool saves_records() const noexcept;
     [[nodiscard]] bool in_pre_copy() const noexcept;
@@ -82,6 +90,7 @@ class MemoryDevice : public Device {
     // The state.
     StateContent generator_;
     DirtyRing ring_;
+    DmaLog dma_log_;
 
     // While saving: one of the two. While loading: the load.
     std::optional<PlainSave> plain_save_;

@@ -45,6 +45,7 @@ TEST_CASE("every other step fails when it is told to", "[memory_faults]") {
     Bytes config;
     CHECK(source->save_config(config).detail == "failure injected in save-config");
     CHECK(make_source("fail=sizes")->stop_copy_size().error == std::errc::io_error);
+    CHECK(make_source("fail=dma-logging")->stop_dma_logging().error == std::errc::io_error);
     CHECK(make_source("fail=reset")->reset().error == std::errc::io_error);
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <catch2/catch.hpp>
 #include <vector>
 
@@ -202,6 +203,33 @@ TEST_CASE("a device that lends takes records through its calls, not in its lent 
         std::copy_n(saved.state.begin(), lent.size(), lent.begin());
         CHECK(destination->wrote_lent(lent).detail ==
               "pre-copy records came as if they were the state itself, in its lent memory");
+    }
+}
+
+TEST_CASE("the DMA log of a memory device is of the pages that it writes", "[memory_pre_copy]") {
+    auto source = make_source("size=64KiB,precopy=on,dirty-rate=8KiB");
+    REQUIRE(source->traits().dma_logging);
+    REQUIRE(source->set_state(DeviceState::pre_copy).ok());
+    source.clock->pass(std::chrono::seconds(1));
+    const std::array<DmaRange, 1> memory{{{0, 64 * 1024}}};
+    REQUIRE(source->start_dma_logging(4096, memory).ok());
+    source.clock->pass(std::chrono::seconds(1));
+    std::array<std::uint64_t, 1> bitmap{};
+    REQUIRE(source->report_dma_logging(memory[0], 4096, bitmap).ok());
+    // Pages 0 and 1 were written before the log began.
+    CHECK(bitmap[0] == 0b1100);
+
+    SECTION("and of none after it stopped") {
+        REQUIRE(source->set_state(DeviceState::stop_copy).ok());
+        source.clock->pass(std::chrono::seconds(1));
+        bitmap = {};
+        REQUIRE(source->report_dma_logging(memory[0], 4096, bitmap).ok());
+        CHECK(bitmap[0] == 0);
+        CHECK(source->stop_dma_logging().ok());
+    }
+    SECTION("and ends with a reset") {
+        REQUIRE(source->reset().ok());
+        CHECK_FALSE(source->stop_dma_logging().ok());
     }
 }
 
