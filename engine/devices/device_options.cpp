@@ -10,6 +10,7 @@
 #include "engine/devices/memory_device.hpp"
 #include "engine/devices/memory_options.hpp"
 #include "engine/devices/option_reader.hpp"
+#include "engine/devices/vfio/vfio_options.hpp"
 #include "engine/text/nearest_name.hpp"
 
 namespace multifd {
@@ -55,11 +56,20 @@ DeviceEntry make_file_device(const DeviceSpec& spec, Role role) {
     return entry;
 }
 
+DeviceEntry make_vfio_device(const DeviceSpec& spec, Role /*role*/) {
+    const OptionReader reader(spec, vfio_keys());
+    DeviceEntry entry = reader.common();
+    entry.device = open_vfio_device(reader, kernel_vfio_calls());
+    return entry;
+}
+
 using Factory = DeviceEntry (*)(const DeviceSpec&, Role);
 
-constexpr std::array<std::string_view, 2> kKinds{"memory", "file"};
+constexpr std::array<std::string_view, 3> kKinds{"memory", "file", "vfio"};
 constexpr std::array<std::pair<std::string_view, Factory>, kKinds.size()> kFactories{
-    {{kKinds[0], make_memory_device}, {kKinds[1], make_file_device}}};
+    {{kKinds[0], make_memory_device},
+     {kKinds[1], make_file_device},
+     {kKinds[2], make_vfio_device}}};
 
 std::vector<FileTarget> targets_of(const DeviceEntry& entry) {
     const auto* device = dynamic_cast<const FileDevice*>(entry.device.get());
