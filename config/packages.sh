@@ -12,4 +12,7 @@ packages_lint=("${packages_build[@]}" clang-format clang-tidy)
 packages_bench=("${packages_build[@]}" libbenchmark-dev zstd iproute2)
 # What transfers are compared with.
 packages_compare=(iperf3 mbuffer socat qemu-system-x86)
+# The virtual machine of tests/vm, and what its modules are compiled with. The kernel itself and all
+# that runs in the machine are downloaded below build/, not installed.
+packages_vm=("${packages_build[@]}" qemu-system-x86 gcc-12 make bc binutils xz-utils)
 packages_fuzz=("${packages_build[@]}" clang libclang-rt-14-dev)

@@ -22,7 +22,8 @@ std::shared_ptr<Device> make_vfio_device(int descriptor, const VfioDeviceOptions
     attachment.device = VfioDescriptor(calls, copy);
     try {
         return std::make_shared<VfioDevice>(
-            calls, std::move(attachment), options.config ? VfioConfig::automatic : VfioConfig::off);
+            calls, std::move(attachment),
+            VfioSettings{.config = options.config ? VfioConfig::automatic : VfioConfig::off});
     } catch (const std::runtime_error& error) {
         throw std::invalid_argument(error.what());
     }

@@ -23,7 +23,7 @@ bool is_absent(int error) noexcept {
 }  // namespace
 
 VfioDevice::VfioDevice(std::shared_ptr<VfioCalls> calls, VfioAttachment attachment,
-                       VfioConfig config)
+                       VfioSettings settings)
     : calls_(std::move(calls)),
       attachment_(std::move(attachment)),
       features_(*calls_, attachment_.device.get()) {
@@ -40,12 +40,14 @@ VfioDevice::VfioDevice(std::shared_ptr<VfioCalls> calls, VfioAttachment attachme
                                                             : ": " + message(migration.error)) +
                "; it needs a driver for this device, as mlx5_vfio_pci is one, or newer firmware");
     }
-    options_ = {.p2p = migration.value.p2p, .pre_copy = migration.value.pre_copy};
+    options_ = {.p2p = migration.value.p2p,
+                .pre_copy = migration.value.pre_copy && settings.pre_copy};
     traits_ = {.kind = "vfio",
                .p2p = options_.p2p,
                .pre_copy = options_.pre_copy,
                .peer_dma = true,
                .dma_logging = features_.logs_dma()};
+    const VfioConfig config = settings.config;
     if (config == VfioConfig::off || (config == VfioConfig::automatic && !info_.pci)) return;
     if (!info_.pci) refuse("config=on is for PCI devices, which this is not");
     const auto region = features_.region(VFIO_PCI_CONFIG_REGION_INDEX);

@@ -21,6 +21,11 @@ enum class VfioConfig {
     off,
 };
 
+struct VfioSettings {
+    VfioConfig config = VfioConfig::automatic;
+    bool pre_copy = true;  ///< Use PRE_COPY where the driver has it.
+};
+
 /// Takes every arc of the state machine by a call of its own and asks the driver afterwards where
 /// it is, so that a failed or half-done transition is seen where it happened.
 ///
@@ -36,7 +41,7 @@ enum class VfioConfig {
 class VfioDevice final : public Device {
   public:
     /// Throws std::runtime_error with one line when the device cannot migrate.
-    VfioDevice(std::shared_ptr<VfioCalls> calls, VfioAttachment attachment, VfioConfig config);
+    VfioDevice(std::shared_ptr<VfioCalls> calls, VfioAttachment attachment, VfioSettings settings);
 
     [[nodiscard]] DeviceTraits traits() const noexcept override { return traits_; }
     /// Throws std::runtime_error when the driver does not answer.

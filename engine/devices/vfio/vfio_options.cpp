@@ -9,7 +9,7 @@
 namespace multifd {
 namespace {
 
-constexpr std::array<std::string_view, 4> kKeys{"host", "sysfsdev", "cdev", "config"};
+constexpr std::array<std::string_view, 5> kKeys{"host", "sysfsdev", "cdev", "config", "precopy"};
 constexpr std::array<std::string_view, 3> kPlaces{"host", "sysfsdev", "cdev"};
 
 VfioConfig read_config(const OptionReader& reader) {
@@ -49,10 +49,11 @@ std::shared_ptr<Device> open_vfio_device(const OptionReader& reader,
         reader.refuse(
             "key \"state\" is for synthetic devices; a VFIO device is in the state it is");
     }
-    const VfioConfig config = read_config(reader);
+    const VfioSettings settings{.config = read_config(reader),
+                                .pre_copy = reader.flag("precopy").value_or(true)};
     const VfioLocation location = read_vfio_location(reader, roots);
     try {
-        return std::make_shared<VfioDevice>(calls, attach_vfio(calls, location), config);
+        return std::make_shared<VfioDevice>(calls, attach_vfio(calls, location), settings);
     } catch (const std::runtime_error& error) {
         reader.refuse(error.what());
     }

@@ -17,14 +17,14 @@ Bytes bytes(std::size_t count, unsigned seed = 1) {
 
 /// A device on a scripted driver.
 struct Bench {
-    explicit Bench(DriverHabits habits = {}, VfioConfig config = VfioConfig::automatic)
-        : driver(std::make_shared<ScriptedDriver>(habits)), device(make(config)) {}
+    explicit Bench(DriverHabits habits = {}, VfioSettings settings = {})
+        : driver(std::make_shared<ScriptedDriver>(habits)), device(make(settings)) {}
 
-    std::unique_ptr<VfioDevice> make(VfioConfig config) {
+    std::unique_ptr<VfioDevice> make(VfioSettings settings) {
         VfioAttachment attachment;
         attachment.name = "0000:3b:00.2";
         attachment.device = VfioDescriptor(driver, ScriptedDriver::kDevice);
-        return std::make_unique<VfioDevice>(driver, std::move(attachment), config);
+        return std::make_unique<VfioDevice>(driver, std::move(attachment), settings);
     }
     void go(DeviceState target) {
         const CallResult moved = device->set_state(target);
@@ -58,12 +58,14 @@ TEST_CASE("a VFIO device's traits are what its driver offers", "[vfio]") {
         Bench({.p2p = false, .pre_copy = false, .dma_logging = false}).device->traits();
     CHECK(plain.peer_dma);
     CHECK_FALSE((plain.p2p || plain.pre_copy || plain.dma_logging));
+    CHECK_FALSE(Bench({}, {.pre_copy = false}).device->traits().pre_copy);
 }
 
 TEST_CASE("a device whose driver cannot migrate is refused by name", "[vfio]") {
     CHECK_THROWS_WITH(Bench({.migration = false}),
                       Catch::StartsWith("0000:3b:00.2: its driver offers no migration; it needs"));
-    CHECK_THROWS_WITH(Bench({.pci = false}, VfioConfig::on), Catch::Contains("config=on"));
+    CHECK_THROWS_WITH(Bench({.pci = false}, {.config = VfioConfig::on}),
+                      Catch::Contains("config=on"));
     CHECK_NOTHROW(Bench({.pci = false}));
 }
 
@@ -312,7 +314,7 @@ TEST_CASE("the configuration space travels as the config state", "[vfio]") {
 }
 
 TEST_CASE("a device without config state gives none, and takes none", "[vfio]") {
-    Bench bench({}, VfioConfig::off);
+    Bench bench({}, {.config = VfioConfig::off});
     Bytes state(3);
     REQUIRE(bench.device->save_config(state).ok());
     CHECK(state.empty());
