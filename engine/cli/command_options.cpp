@@ -18,6 +18,7 @@ constexpr unsigned kDemo = static_cast<unsigned>(Subcommand::demo);
 constexpr unsigned kStatus = static_cast<unsigned>(Subcommand::status);
 constexpr unsigned kInspect = static_cast<unsigned>(Subcommand::inspect);
 constexpr unsigned kTune = static_cast<unsigned>(Subcommand::tune);
+constexpr unsigned kProbe = static_cast<unsigned>(Subcommand::probe);
 constexpr unsigned kEnds = kSend | kReceive;
 constexpr unsigned kRuns = kEnds | kDemo;
 
@@ -152,7 +153,7 @@ constexpr auto kOptions = std::to_array<CommandOption>({
     {"address-file", 0, "FILE", kReceive, "write the addresses it listens on to FILE, a line each",
      set_own<&Settings::address_file, read_not_empty>,
      [](const Settings& s, Role) -> SettingValue { return s.address_file; }},
-    {"device", 0, "KIND,key=value,...", kEnds,
+    {"device", 0, "KIND,key=value,...", kEnds | kProbe,
      "a device, repeatable: idstr=NAME, instance-id=N, multifd=on|off|auto and its kind's keys"},
     {"config", 0, "FILE", kEnds, "read options and [[device]] tables from a TOML file"},
     {"multifd-channels", 0, "N", kRuns,
@@ -305,7 +306,7 @@ constexpr auto kOptions = std::to_array<CommandOption>({
     {"samples", 0, "FILE", kEnds, "write how the migration went over time as JSON to FILE",
      set_own<&Settings::samples, read_not_empty>,
      [](const Settings& s, Role) -> SettingValue { return s.samples; }},
-    {"json", 0, "", kStatus | kInspect, "print JSON instead of text",
+    {"json", 0, "", kStatus | kInspect | kProbe, "print JSON instead of text",
      set_own<&Settings::json_flag, read_on_off>, nullptr},
     {"extract", 0, "DIR", kInspect, "write each device's state and config to files in DIR",
      set_own<&Settings::extract, read_not_empty>, nullptr},
@@ -335,6 +336,8 @@ constexpr auto kSubcommands = std::to_array<SubcommandEntry>({
      "list and check a recorded migration: a folder of conn-*.bin, or single files"},
     {Subcommand::tune, "tune", "multifd tune --out DIR [--to ADDRESS] [options]",
      "find the best settings by trying them, over loopback or to receive --serve elsewhere"},
+    {Subcommand::probe, "probe", "multifd probe [--device KIND,...] [--json]",
+     "say what devices can do and what would block them; without --device: which this host has"},
 });
 
 }  // namespace

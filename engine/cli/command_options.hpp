@@ -21,6 +21,7 @@ enum class Subcommand : unsigned {
     status = 8,
     inspect = 16,
     tune = 32,
+    probe = 64,
 };
 
 struct SubcommandEntry {
@@ -45,7 +46,7 @@ struct CommandSettings {
     bool quiet = false;
     bool verbose = false;
     bool serve = false;      ///< receive: one migration after the other.
-    bool json_flag = false;  ///< status and inspect: print JSON.
+    bool json_flag = false;  ///< status, inspect and probe: print JSON.
     tuning::Choices tune;
     std::string extract;  ///< inspect: a folder, or empty.
 };

@@ -26,6 +26,8 @@ int run(const Arguments& arguments, CommandContext& context) {
             return inspect(arguments, context);
         case Subcommand::tune:
             return tune(arguments, context);
+        case Subcommand::probe:
+            return probe(arguments, context);
     }
     return static_cast<int>(ExitCode::internal);
 }

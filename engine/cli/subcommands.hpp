@@ -15,5 +15,6 @@ int demo(const Arguments& arguments, CommandContext& context);
 int status(const Arguments& arguments, CommandContext& context);
 int inspect(const Arguments& arguments, CommandContext& context);
 int tune(const Arguments& arguments, CommandContext& context);
+int probe(const Arguments& arguments, CommandContext& context);
 
 }  // namespace multifd

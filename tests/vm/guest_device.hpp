@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,10 @@ class Uart {
         std::string waiting;
         std::uint8_t scratch = 0;
         friend bool operator==(const Content&, const Content&) = default;
+        /// For failed tests.
+        friend std::ostream& operator<<(std::ostream& stream, const Content& content) {
+            return stream << '"' << content.waiting << "\", " << int{content.scratch};
+        }
     };
     void put(const Content& content);
     /// Empties the FIFO.

@@ -13,8 +13,8 @@ namespace multifd::vm {
 
 /// A guest that is never run: it is there for its devices.
 /// Ownership: ends QEMU.
-/// Errors:    throws std::runtime_error, with what QEMU said, for what it refuses or does not answer
-///            in time.
+/// Errors:    throws std::runtime_error, with what QEMU said, for what it refuses or does not
+///            answer in time.
 class GuestQemu {
   public:
     /// What a device needs to move its state over QEMU's channels, or over its main channel.

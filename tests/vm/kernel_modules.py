@@ -18,7 +18,8 @@ class Kernel:
         self.folder = pathlib.Path(folder)
         self.release, version = packages.kernel_release()
         common = [f"linux-headers-{self.release}-common", f"linux-kbuild-{self.release}"]
-        names = [f"linux-image-{self.release}-amd64", f"linux-headers-{self.release}-amd64"] + common
+        own = [f"linux-{part}-{self.release}-amd64" for part in ("image", "headers")]
+        names = own + common
         files = packages.fetch([f"{name}={version}" for name in names])
         self.root = packages.unpack(files, self.folder / f"kernel-{self.release}")
         self._source_package, = packages.fetch([f"linux-source-{'.'.join(version.split('.')[:2])}"

@@ -85,10 +85,16 @@ class Packages:
     def fetch_with_dependencies(self, name, suite):
         """Downloads a package of `suite` and all that it depends on."""
         options = ("--no-install-recommends", "-y", "-t", suite)
-        listed = self._run("apt-get", *options, "--print-uris", "install", name)
-        names = re.findall(r"^'[^']+' (\S+\.deb) ", listed, re.M)
         self._run("apt-get", "-q", *options, "--download-only", "install", name)
-        return [self.apt_folder / "cache/archives" / file for file in names]
+        plan = self._run("apt-get", *options, "--simulate", "install", name)
+        chosen = re.findall(r"^Inst (\S+) (?:\[\S+\] )?\((\S+) .*\[(\w+)\]\)", plan, re.M)
+        files = [self.apt_folder / "cache/archives" /
+                 f"{package}_{version.replace(':', '%3a')}_{architecture}.deb"
+                 for package, version, architecture in chosen]
+        missing = [file.name for file in files if not file.exists()]
+        if missing or not files:
+            raise Unavailable(f"{name}: apt did not download {' '.join(missing) or 'it'}")
+        return files
 
     def unpack(self, files, target):
         """Unpacks into `target`, once: a file beside it names what it was made of."""
