@@ -22,6 +22,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from network_links import Links, Loopback
+
 ELF_FOLDERS = ("/usr/bin", "/usr/lib", "/usr/libexec", "/usr/local")
 ELF_BYTES_MIN = 8 << 20
 ELF_RATIO = (3.5, 5.0)  # by zstd -1: "about four to one"
@@ -60,53 +62,6 @@ class Run:
     unpacking_s: float
 
 
-def run_ip(*words):
-    subprocess.run(["ip", *words], check=True)
-
-
-class Link:
-    """Two namespaces joined by a veth pair, both ends held to a rate; leaves nothing behind."""
-
-    ADDRESS = "10.203.7.1"
-
-    def __init__(self, rate):
-        self.rate = rate
-        self.names = [f"multifd-perf-{os.getpid()}-{end}" for end in ("destination", "source")]
-
-    def __enter__(self):
-        try:
-            for name in self.names:
-                run_ip("netns", "add", name)
-            run_ip("link", "add", "veth0", "netns", self.names[0], "type", "veth", "peer", "name",
-                   "veth0", "netns", self.names[1])
-            for name, address in zip(self.names, (self.ADDRESS, "10.203.7.2")):
-                run_ip("-n", name, "address", "add", f"{address}/24", "dev", "veth0")
-                run_ip("-n", name, "link", "set", "veth0", "up")
-                run_ip("-n", name, "link", "set", "lo", "up")
-                subprocess.run(["tc", "-n", name, "qdisc", "add", "dev", "veth0", "root", "tbf",
-                                "rate", self.rate, "burst", "256kb", "latency", "50ms"], check=True)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        for name in self.names:
-            if os.path.exists(f"/var/run/netns/{name}"):
-                run_ip("netns", "delete", name)
-
-    def inside(self, end):
-        return ["ip", "netns", "exec", self.names[end == "source"]]
-
-
-class Loopback:
-    ADDRESS = "127.0.0.1"
-
-    @staticmethod
-    def inside(_):
-        return []
-
-
 def reap(process):
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -136,7 +91,7 @@ def run_once(case, options, path, folder):
                       "--state-dir", str(folder / "state"), "--json", str(folder / f"{role}.json")],
                      folder / f"{role}.log")
 
-    destination = end("destination", "receive", "--listen", f"tcp:{path.ADDRESS}:0",
+    destination = end("destination", "receive", "--listen", f"tcp:{path.address()}:0",
                       "--address-file", str(address), *case.data.receiving)
     source = None
     try:
@@ -279,7 +234,7 @@ def measure_link(options, folder):
         ["--multifd-compression", "auto", "--multifd-zstd-level", level])]
     mix = "synthetic mix, 77% of pages compressible, the others random"
     data = [elf_data(options, folder), memory_data(mix, options.size, 77)]
-    with Link(options.rate) as link:
+    with Links(options.rate) as link:
         for each in filter(None, data):
             cases = [Case(each, ["--multifd-compression", "none"]),
                      *(Case(each, words) for words in levels)]

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import measuring
-from compression_perf import Link, Loopback
+from network_links import Links, Loopback
 
 ORDERS = ("arrival", "behind")
 
@@ -76,7 +76,7 @@ def run(options, case, order, path, folder):
     common = ["-q", "--state-dir", folder / "state", "--verify", "off"]
     destination = measuring.start(
         [*path.inside("destination"), options.command, "receive", "--listen",
-         f"tcp:{path.ADDRESS}:0", "--address-file", address, *common, *case.destination,
+         f"tcp:{path.address()}:0", "--address-file", address, *common, *case.destination,
          *words_of(case.devices, False)], logs[1])
     source = None
     try:
@@ -129,7 +129,7 @@ def main():
         with tempfile.TemporaryDirectory(prefix="multifd-perf-") as name:
             if options.only != "loopback":
                 if os.geteuid() == 0:
-                    with Link(options.rate) as link:
+                    with Links(options.rate) as link:
                         measure(f"link of {options.rate}", LINK_CASES, options, link, Path(name))
                 else:
                     print("link: NOT MEASURED: network namespaces and tc need root")
