@@ -1,6 +1,8 @@
 #include "channels/transport/connection.hpp"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -48,6 +50,10 @@ ErrorCode Connection::send(std::span<const std::byte> header, std::span<const st
         message.msg_iov->iov_len -= left;
     }
     return {};
+}
+
+void Connection::limit_unsent(int bytes) noexcept {
+    ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
 }
 
 Result<std::size_t> Connection::receive_full(std::span<std::byte> target) {

@@ -27,7 +27,7 @@ std::optional<TcpSample> sample_tcp(int fd) {
                      .busy_us = info.tcpi_busy_time,
                      .receiver_limited_us = info.tcpi_rwnd_limited,
                      .send_buffer_limited_us = info.tcpi_sndbuf_limited,
-                     .unanswered = info.tcpi_backoff};
+                     .unanswered = std::uint64_t{info.tcpi_retransmits} + info.tcpi_probes};
 }
 
 }  // namespace multifd

@@ -19,7 +19,7 @@ struct TcpSample {
     std::uint64_t busy_us = 0;                 ///< With bytes on their way.
     std::uint64_t receiver_limited_us = 0;     ///< Of that: the peer's receive window was full.
     std::uint64_t send_buffer_limited_us = 0;  ///< Of that: our send buffer was too small.
-    std::uint64_t unanswered = 0;              ///< Retransmission timeouts in a row, now.
+    std::uint64_t unanswered = 0;              ///< Retransmissions and probes in a row, now.
 };
 
 /// Nothing for a socket that is not TCP, or no socket. Takes the socket's lock for a moment, so it

@@ -5,8 +5,15 @@
 
 #include "channels/transport/quiet_thread.hpp"
 #include "channels/wire/device_state_packet.hpp"
+#include "engine/paths/network_paths.hpp"
 
 namespace multifd {
+namespace {
+
+// Enough for the kernel to go on with until a thread comes back; 10 ms at 100 Mbit/s.
+constexpr int kUnsentBytesOfSlowPath = 128 * 1024;
+
+}  // namespace
 
 ChannelSenders::ChannelSenders(std::vector<Connection> channels, Wiring wiring)
     : wiring_(std::move(wiring)),
@@ -71,7 +78,25 @@ void ChannelSenders::run(ChannelId id) noexcept {
     counters_[id.value].cpu_ns.add(thread_cpu_ns());
 }
 
+// What stands in the kernel of a slow path when the others are done is what everybody waits for. A
+// fast one needs it to be fast, so it is a channel's own rate that decides.
+void ChannelSenders::keep_short_if_slow(ChannelId id, bool& is_short) {
+    if (is_short || wiring_.paths < 2) return;
+    const auto effort_of = [this](ChannelId channel) {
+        const auto& counters = counters_[channel.value];
+        return ChannelEffort{.path = path_of(channel, wiring_.paths),
+                             .bytes = counters.bytes.value(),
+                             .busy_us = counters.moving.us()};
+    };
+    for (std::size_t i = 0; i < counters_.size() && !is_short; ++i) {
+        const ChannelId other{static_cast<std::uint8_t>(i)};
+        is_short = is_slow_beside(effort_of(id), effort_of(other));
+    }
+    if (is_short) connections_[id.value].limit_unsent(kUnsentBytesOfSlowPath);
+}
+
 void ChannelSenders::send_all(ChannelId id) {
+    bool is_short = false;
     while (auto packet = queue_.pop()) {
         if (const auto error = send_packet(id, *packet)) {
             if (error == Errc::cancelled) return;
@@ -83,6 +108,7 @@ void ChannelSenders::send_all(ChannelId id) {
             return;
         }
         wiring_.progress->fetch_add(1, std::memory_order_relaxed);
+        keep_short_if_slow(id, is_short);
     }
     // An end mark says that everything was sent; after an abort it would turn the peer's question
     // from "who closed this?" into "what is missing?".

@@ -46,6 +46,7 @@ class ChannelSenders {
     struct Wiring {
         std::vector<DeviceIdentity> devices{};  ///< By DeviceId.
         std::size_t queue_packets = 2;
+        std::size_t paths = 1;  ///< Over which the channels are dealt out, as by path_of().
         bool end_mark = false;  ///< Agreed: a channel ends with a channel-end packet.
         EncodingChoice encoding{};
         std::function<void(Failure)> fail{};
@@ -77,6 +78,7 @@ class ChannelSenders {
   private:
     void run(ChannelId id) noexcept;
     void send_all(ChannelId id);
+    void keep_short_if_slow(ChannelId id, bool& is_short);
     ErrorCode send_packet(ChannelId id, const OutboundPacket& packet);
     ErrorCode send(Connection& connection, std::span<const std::byte> header,
                    std::span<const std::byte> data);

@@ -11,6 +11,11 @@ constexpr std::uint64_t kBusyMin = 50'000;
 constexpr double kTickSeconds = 0.01;
 constexpr double kSlowShare = 0.5;
 
+double rate_of(std::uint64_t bytes, std::uint64_t busy_us) {
+    const double seconds = static_cast<double>(busy_us) / 1e6;
+    return static_cast<double>(bytes) / std::max(seconds, kTickSeconds);
+}
+
 struct PathEffort {
     std::size_t path = 0;
     std::uint64_t bytes = 0;
@@ -18,10 +23,7 @@ struct PathEffort {
     std::uint64_t send_buffer_limited_us = 0;
     std::size_t channels = 0;
 
-    [[nodiscard]] double per_channel() const {
-        const double seconds = static_cast<double>(busy_us) / 1e6;
-        return static_cast<double>(bytes) / std::max(seconds, kTickSeconds);
-    }
+    [[nodiscard]] double per_channel() const { return rate_of(bytes, busy_us); }
     [[nodiscard]] double together() const { return per_channel() * static_cast<double>(channels); }
 };
 
@@ -60,6 +62,13 @@ std::vector<SlowPath> slow_paths(std::span<const ChannelEffort> channels) {
                         .send_buffer = 2 * path.send_buffer_limited_us > path.busy_us});
     }
     return slow;
+}
+
+bool is_slow_beside(const ChannelEffort& channel, const ChannelEffort& other) noexcept {
+    if (channel.path == other.path || channel.busy_us < kBusyMin) return false;
+    if (std::min(channel.bytes, other.bytes) < kBytesMin) return false;
+    return rate_of(channel.bytes, channel.busy_us) <
+           kSlowShare * rate_of(other.bytes, other.busy_us);
 }
 
 }  // namespace multifd

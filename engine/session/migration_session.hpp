@@ -68,6 +68,8 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     virtual void stop_data_plane() noexcept = 0;  ///< Ends every wait; once, from fail().
     virtual bool must_move() const = 0;           ///< Whether a standstill now is a fault.
     virtual Failure standstill() const = 0;       ///< Names what is awaited.
+    /// To a standstill or the end of a channel: what this end knows of its reason.
+    virtual void add_evidence(Failure&) const {}
     /// Whether the end of the control connection is bad news now.
     virtual bool needs_connection() const = 0;
     virtual void on_peer_cancel() = 0;

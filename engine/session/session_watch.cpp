@@ -61,7 +61,9 @@ void MigrationSession::watch_progress(Clock::time_point now) {
     const auto progress =
         progress_.load(std::memory_order_relaxed) + peer_progress_.load(std::memory_order_relaxed);
     if (stall_watch_.stalled(now, progress, must_move())) {
-        fail(standstill());
+        auto failure = standstill();
+        add_evidence(failure);
+        fail(std::move(failure));
         return;
     }
     const auto began =
@@ -93,7 +95,9 @@ void MigrationSession::on_peer_error(const PeerError& error) {
     if (failed()) {
         note(failure_of(error));
     } else if (needs_connection()) {
-        fail(failure_of(error));
+        auto failure = failure_of(error);
+        if (error.code == error_name(Errc::stall_timeout)) add_evidence(failure);
+        fail(std::move(failure));
     }
 }
 

@@ -305,9 +305,13 @@ bool SourceSession::open_channels() {
     ChannelSenders::Wiring wiring;
     wiring.devices = std::move(identities);
     wiring.queue_packets = std::max({std::size_t{count}, kQueuePacketsMin, buffers / 2});
+    wiring.paths = paths_.size();
     wiring.end_mark = !qemu_;
     wiring.encoding = encoding_;
-    wiring.fail = [this](Failure failure) { fail(std::move(failure)); };
+    wiring.fail = [this](Failure failure) {
+        add_evidence(failure);
+        fail(std::move(failure));
+    };
     wiring.enter = [this](ChannelId id) { placement_->enter(id); };
     wiring.progress = &progress_;
     wiring.pacer = &pre_copy_pacer_;  // Until the switchover.

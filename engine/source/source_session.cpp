@@ -1,11 +1,17 @@
 #include "engine/source/source_session.hpp"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "engine/ownership/ownership.hpp"
 
 namespace multifd {
 namespace {
+
+// Of packets, or of questions to a destination that takes nothing: a living path loses one, not two
+// in a row after a timeout.
+constexpr std::uint64_t kUnansweredByDeadPath = 2;
 
 bool runs(DeviceState state) {
     return state == DeviceState::running || state == DeviceState::running_p2p;
@@ -166,6 +172,21 @@ Failure SourceSession::standstill() const {
         (failure.device ? ", this packet waits to be sent" : ", the answer is awaited") + " to " +
         peer_ + " (--stall-timeout)";
     return failure;
+}
+
+// A destination that takes nothing answers all the same; a path that is cut is silent.
+void SourceSession::add_evidence(Failure& failure) const {
+    std::set<std::string_view> silent;
+    const std::scoped_lock lock(plane_mutex_);
+    for (std::size_t channel = 0; channel < channel_paths_.size(); ++channel) {
+        const auto sample = samples_.of(channel);
+        if (sample && sample->unanswered >= kUnansweredByDeadPath) {
+            silent.insert(channel_paths_[channel]);
+        }
+    }
+    for (const auto path : silent)
+        failure.detail += "; nothing comes back from " + std::string(path);
+    if (!silent.empty()) failure.detail += ": look at that network path";
 }
 
 bool SourceSession::needs_connection() const {

@@ -153,6 +153,7 @@ class SourceSession final : public MigrationSession {
     void stop_data_plane() noexcept override;
     bool must_move() const override;
     Failure standstill() const override;
+    void add_evidence(Failure& failure) const override;
     bool needs_connection() const override;
     void on_peer_cancel() override;
     void add_numbers(Statistics& statistics) const override;

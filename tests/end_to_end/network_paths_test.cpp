@@ -1,5 +1,6 @@
 // Two hosts with two links between them: both are used, and a dead one is named.
 #include <catch2/catch.hpp>
+#include <thread>
 
 #include "tests/end_to_end/migration.hpp"
 #include "tests/support/network_namespaces.hpp"
@@ -22,6 +23,15 @@ Plan plan_over(const NetworkNamespaces& hosts) {
     plan.source_surroundings.wrapper = hosts.source_wrapper();
     plan.destination_surroundings.wrapper = hosts.destination_wrapper();
     return plan;
+}
+
+/// Waits until it has said so; false when it ends before.
+bool says(RunningCommand& command, std::string_view text) {
+    while (command.errors_so_far().find(text) == std::string::npos) {
+        if (!command.running()) return false;
+        std::this_thread::yield();
+    }
+    return true;
 }
 
 }  // namespace
@@ -70,6 +80,35 @@ TEST_CASE("a link that is slow is named, with what to look at, and holds up noth
     CHECK(outcome.source.number("channels.0.bytes") >
           2 * outcome.source.number("channels.1.bytes"));
     CHECK(outcome.source.text("channels.1.tcp.remote-address") == migration.addresses()[1]);
+}
+
+TEST_CASE("a link that dies during the transfer ends it at both ends, and is named",
+          "[end_to_end]") {
+    if (!possible()) return;
+    const unsigned dead = GENERATE(0U, 1U);
+    CAPTURE(dead);
+    NetworkNamespaces hosts(2);
+    for (const unsigned link : {0U, 1U}) hosts.limit(link, "400mbit");
+    Plan plan = plan_over(hosts);
+    plan.options = words("--stall-timeout 3s");
+    plan.device("memory,idstr=gpu0,size=512MiB,held=on");
+    Migration migration(std::move(plan));
+    migration.start();
+    REQUIRE(says(migration.source(), "switching over"));
+    hosts.cut(dead);
+    const Outcome outcome = migration.finish();
+    INFO(describe(outcome));
+    check_source_kept(outcome);
+    // Whichever end notices first tells the other, if it can: not over the first link, which the
+    // control connection takes. Then the source may see the destination go before it knows why.
+    const Words codes = dead == 0 ? words("peer_silent channel_closed_early peer_closed")
+                                  : words("stall_timeout peer_failed");
+    CHECK_THAT(codes, Catch::VectorContains(outcome.source.text("error.code")));
+    CHECK(outcome.destination.exit_code != kHung);
+    const auto message = outcome.source.text("error.message");
+    CHECK(message.find(migration.addresses()[dead]) != std::string::npos);
+    CHECK(message.find("nothing comes back from " + migration.addresses()[1 - dead]) ==
+          std::string::npos);
 }
 
 TEST_CASE("a link that is dead when the channels connect is named", "[end_to_end]") {

@@ -47,7 +47,7 @@ struct TcpReport {
     std::uint64_t busy_us = 0;                 ///< With bytes on their way.
     std::uint64_t receiver_limited_us = 0;     ///< Of that: the peer took no more.
     std::uint64_t send_buffer_limited_us = 0;  ///< Of that: the send buffer was too small.
-    std::uint64_t unanswered = 0;              ///< Retransmission timeouts in a row, at the end.
+    std::uint64_t unanswered = 0;              ///< Retransmissions and probes in a row, at the end.
 };
 
 struct ChannelReport {

@@ -1,6 +1,8 @@
 #include "channels/transport/connection.hpp"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -109,6 +111,19 @@ TEST_CASE("sending to a closed peer is an error code and no signal", "[connectio
     CHECK((data_plane.value() == EPIPE || data_plane.value() == ECONNRESET));
     CHECK((control_plane.value() == EPIPE || control_plane.value() == ECONNRESET));
     CHECK(data_plane.category() == boost::system::system_category());
+}
+
+TEST_CASE("what may stand unsent is limited on TCP, and on no other socket", "[connection]") {
+    const auto kind = GENERATE(values<std::string>({"unix", "127.0.0.1"}));
+    CAPTURE(kind);
+    auto pair = stream_pair(kind);
+    pair.left.limit_unsent(100'000);
+    int limit = 0;
+    socklen_t size = sizeof limit;
+    const int answer = ::getsockopt(pair.left.fd(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limit, &size);
+    CHECK((answer == 0) == (kind != "unix"));
+    if (answer == 0) CHECK(limit == 100'000);
+    CHECK_FALSE(pair.left.send(Bytes(10, std::byte{1})));
 }
 
 TEST_CASE("shut_down wakes a blocked receive", "[connection]") {

@@ -1,11 +1,17 @@
 // The single submission point: one order in, a subsequence of it out on every channel.
 #include "engine/packets/channel_senders.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <future>
 #include <set>
 
+#include "channels/transport/connector.hpp"
+#include "channels/transport/listening_socket.hpp"
 #include "channels/wire/device_state_packet.hpp"
 #include "tests/engine/sessions/scripted_device.hpp"
 #include "tests/support/connection_pair.hpp"
@@ -273,6 +279,51 @@ TEST_CASE("a packet's buffer goes back to its pool once it has left", "[engine]"
     sending.senders->finish();
     CHECK(pool.in_use() == 0);
     CHECK(pool.peak_in_use() == 1);
+}
+
+TEST_CASE("a channel that is slow beside another path's is kept short, no other", "[engine]") {
+    constexpr std::uint64_t kPackets = 40;
+    const std::size_t paths = GENERATE(1U, 2U);
+    CAPTURE(paths);
+    const ListeningSocket listening(*parse_address("tcp:127.0.0.1:0"));
+    std::vector<Connection> ours, theirs;
+    std::vector<int> sockets;
+    for (int i = 0; i < 2; ++i) {
+        ours.push_back(connect(listening.local_address(), patience(), nullptr).value());
+        theirs.emplace_back(listening.accept().value().socket.release());
+        sockets.push_back(ours.back().fd());
+    }
+    std::atomic<std::uint64_t> progress = 0;
+    ChannelSenders senders(std::move(ours), {.devices = {{"gpu0", 0}},
+                                             .paths = paths,
+                                             .fail = [](Failure failure) { FAIL(failure.detail); },
+                                             .progress = &progress});
+    auto fast = std::async(std::launch::async, [&] { return read_all(theirs[0]).size(); });
+    auto slow = std::async(std::launch::async, [&, began = Clock::now()] {
+        // Longer than what a channel is not yet judged by, and than the other one takes for more.
+        const bool late = await([&] {
+            return progress >= kPackets / 2 && Clock::now() - began > std::chrono::milliseconds(60);
+        });
+        return late ? read_all(theirs[1]).size() : 0;
+    });
+    const auto content = pattern(limits::kMiB);
+    for (std::uint32_t idx = 0; idx < kPackets; ++idx) {
+        OutboundPacket packet;
+        packet.idx = idx;
+        packet.data = content;
+        REQUIRE(senders.submit(std::move(packet)));
+    }
+    senders.finish();
+    const auto unsent_limit = [](int socket) {
+        int bytes = -1;
+        socklen_t size = sizeof bytes;
+        (void)::getsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, &size);
+        return bytes;
+    };
+    CHECK(unsent_limit(sockets[0]) == 0);
+    CHECK((unsent_limit(sockets[1]) != 0) == (paths == 2));
+    senders.join();
+    CHECK(fast.get() + slow.get() >= kPackets * limits::kMiB);
 }
 
 }  // namespace multifd

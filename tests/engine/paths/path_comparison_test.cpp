@@ -74,4 +74,24 @@ TEST_CASE("what is said of a slow path has its address, the numbers and the advi
     CHECK_THAT(to_report(found.front(), paths).advice, Catch::Contains("tcp_wmem"));
 }
 
+TEST_CASE("a channel is slow beside one of another path from less than half of it on", "[engine]") {
+    struct Case {
+        const char* name;
+        ChannelEffort channel, other;
+        bool slow;
+    };
+    const auto one = GENERATE(values<Case>({
+        {"equal", effort(0, 100, 100), effort(1, 100, 100), false},
+        {"exactly half", effort(0, 50, 100), effort(1, 100, 100), false},
+        {"just below", effort(0, 49, 100), effort(1, 100, 100), true},
+        {"the faster one", effort(0, 100, 100), effort(1, 49, 100), false},
+        {"the same path", effort(0, 10, 100), effort(0, 100, 100), false},
+        {"under 50 ms", effort(0, 1, 49), effort(1, 1000, 100), false},
+        {"under 1 MiB", effort(0, 0, 100), effort(1, 100, 100), false},
+        {"the other one under 1 MiB", effort(0, 1, 1000), effort(1, 0, 0), false},
+    }));
+    CAPTURE(one.name);
+    CHECK(is_slow_beside(one.channel, one.other) == one.slow);
+}
+
 }  // namespace multifd
