@@ -5,8 +5,9 @@
 
 Two network namespaces (needs root) joined by two veth pairs, held to --rates by tc tbf. One memory
 device goes over the fast path alone, over both, and over both in small packets, round after round
-(A B C A B C); with --against also by another build. It prints the time of state and load, the part of the bytes that the slow path
-carried, and the median of the ratios to the fast path alone, each taken within its round.
+(A B C A B C); with --against also by another build. It prints the time of state and load, the part
+of the bytes that the slow path carried, and the median of the ratios to the fast path alone, each
+taken within its round.
 perf/README.md says how to read it.
 """
 
@@ -102,8 +103,8 @@ def main():
     except measuring.Failure as failure:
         print(f"slow_path_perf: {failure}", file=sys.stderr)
         return 1
-    print(f"\n| links of {' and '.join(options.rates)}, {options.size}, {options.channels} channels "
-          "| state and load, s | over the slow path | x fast path alone |\n|---|---|---|---|")
+    print(f"\n| links of {' and '.join(options.rates)}, {options.size}, {options.channels} channels"
+          " | state and load, s | over the slow path | x fast path alone |\n|---|---|---|---|")
     for case in measured:
         ratios = [mine / its for mine, its in zip(case.seconds, measured[0].seconds)]
         print(f"| {case.name} | {measuring.spread(case.seconds, 3)} | "

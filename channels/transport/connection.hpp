@@ -29,8 +29,8 @@ class Connection {
     /// Header and payload leave in one gathered write where the socket has room for them; what does
     /// not fit follows. Returns when all has been handed to the kernel. `header` is not empty.
     ErrorCode send(std::span<const std::byte> header, std::span<const std::byte> payload = {});
-    /// From here on send() lets at most so many bytes stand unsent in the kernel of a TCP connection.
-    /// A fast connection loses speed by it. No other socket has that.
+    /// From here on send() lets at most so many bytes stand unsent in the kernel of a TCP
+    /// connection. A fast connection loses speed by it. No other socket has that.
     void limit_unsent(int bytes) noexcept;
     /// Fills `target` (not empty) and returns its size, or 0 when the peer closed before its first
     /// byte.

@@ -33,7 +33,8 @@ struct SlowPath {
 /// those of a connection's beginning.
 [[nodiscard]] std::vector<SlowPath> slow_paths(std::span<const ChannelEffort> channels);
 
-/// Whether a channel is slow beside one of another path by the same measure, as far as both have come.
+/// Whether a channel is slow beside one of another path by the same measure, as far as both have
+/// come.
 [[nodiscard]] bool is_slow_beside(const ChannelEffort& channel,
                                   const ChannelEffort& other) noexcept;
 

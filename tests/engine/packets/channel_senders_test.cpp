@@ -285,6 +285,7 @@ TEST_CASE("a channel that is slow beside another path's is kept short, no other"
     constexpr std::uint64_t kPackets = 40;
     const std::size_t paths = GENERATE(1U, 2U);
     CAPTURE(paths);
+    const auto content = pattern(limits::kMiB);
     const ListeningSocket listening(*parse_address("tcp:127.0.0.1:0"));
     std::vector<Connection> ours, theirs;
     std::vector<int> sockets;
@@ -306,7 +307,6 @@ TEST_CASE("a channel that is slow beside another path's is kept short, no other"
         });
         return late ? read_all(theirs[1]).size() : 0;
     });
-    const auto content = pattern(limits::kMiB);
     for (std::uint32_t idx = 0; idx < kPackets; ++idx) {
         OutboundPacket packet;
         packet.idx = idx;
