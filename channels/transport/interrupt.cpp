@@ -19,9 +19,14 @@ Interrupt::~Interrupt() {
 }
 
 void Interrupt::raise() noexcept {
-    // Nobody ever reads it, so the counter can only saturate, which leaves it readable.
+    // The counter can only saturate, which leaves it readable.
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);
+}
+
+void Interrupt::lower() noexcept {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto taken = ::read(fd_, &count, sizeof count);
 }
 
 bool Interrupt::raised() const noexcept {

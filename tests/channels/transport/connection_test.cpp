@@ -240,6 +240,12 @@ TEST_CASE("an interrupt ends a control-plane wait, also on a socket that is read
     REQUIRE_FALSE(pair.left.send(pattern(1)));
     CHECK(pair.right.receive_some(target, soon(), &interrupt).error() == Errc::cancelled);
     CHECK(pair.left.send(pattern(1), soon(), &interrupt) == Errc::cancelled);
+    interrupt.lower();
+    interrupt.lower();
+    CHECK_FALSE(interrupt.raised());
+    CHECK_FALSE(pair.left.send(pattern(1), soon(), &interrupt));
+    interrupt.raise();
+    CHECK(pair.left.send(pattern(1), soon(), &interrupt) == Errc::cancelled);
 }
 
 TEST_CASE("a moved connection keeps its socket; the one it replaced is closed", "[connection]") {
