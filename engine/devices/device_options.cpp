@@ -11,6 +11,7 @@
 #include "engine/devices/memory_options.hpp"
 #include "engine/devices/option_reader.hpp"
 #include "engine/devices/vfio/vfio_options.hpp"
+#include "engine/devices/vfio_user/vfio_user_device.hpp"
 #include "engine/text/nearest_name.hpp"
 
 namespace multifd {
@@ -63,13 +64,25 @@ DeviceEntry make_vfio_device(const DeviceSpec& spec, Role /*role*/) {
     return entry;
 }
 
+DeviceEntry make_vfio_user_device(const DeviceSpec& spec, Role) {
+    const OptionReader reader(spec, vfio_user::device_keys());
+    DeviceEntry entry = reader.common();
+    const auto device =
+        std::make_shared<vfio_user::VfioUserDevice>(vfio_user::read_device_options(reader));
+    const CallResult opened = device->open();
+    if (!opened.ok()) reader.refuse(opened.detail);
+    entry.device = device;
+    return entry;
+}
+
 using Factory = DeviceEntry (*)(const DeviceSpec&, Role);
 
-constexpr std::array<std::string_view, 3> kKinds{"memory", "file", "vfio"};
+constexpr std::array<std::string_view, 4> kKinds{"memory", "file", "vfio", "vfio-user"};
 constexpr std::array<std::pair<std::string_view, Factory>, kKinds.size()> kFactories{
     {{kKinds[0], make_memory_device},
      {kKinds[1], make_file_device},
-     {kKinds[2], make_vfio_device}}};
+     {kKinds[2], make_vfio_device},
+     {kKinds[3], make_vfio_user_device}}};
 
 std::vector<FileTarget> targets_of(const DeviceEntry& entry) {
     const auto* device = dynamic_cast<const FileDevice*>(entry.device.get());

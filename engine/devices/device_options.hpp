@@ -23,7 +23,7 @@ class UsageError : public std::invalid_argument {
 /// One device as it was written on a command line or in a file; nothing has been checked yet but
 /// its form.
 struct DeviceSpec {
-    std::string kind;                                         ///< "memory", "file".
+    std::string kind;                                         ///< "memory", "file", "vfio-user".
     std::vector<std::pair<std::string, std::string>> values;  ///< In the order written.
 };
 
@@ -35,9 +35,9 @@ struct DeviceSpec {
 [[nodiscard]] std::span<const std::string_view> device_kinds() noexcept;
 
 /// Makes the device. Keys common to all kinds are `idstr` (required), `instance-id` (default 0) and
-/// `multifd=on|off|auto` (default auto); memory_options.hpp and file_device.hpp list the others.
-/// Throws UsageError, also for what can be seen to be impossible now: a missing file, too little
-/// memory.
+/// `multifd=on|off|auto` (default auto); memory_options.hpp, file_device.hpp and
+/// vfio_user_device.hpp list the others. Throws UsageError, also for what can be seen to be
+/// impossible now: a missing file, too little memory, a server that does not answer.
 [[nodiscard]] DeviceEntry make_device(const DeviceSpec& spec, Role role);
 
 /// Throws UsageError when two of these devices would write the same file, under whatever paths; it

@@ -1,0 +1,83 @@
+#include "engine/devices/vfio_user/device_server.hpp"
+
+#include <poll.h>
+
+#include <array>
+
+#include "channels/transport/readiness.hpp"
+
+namespace multifd::vfio_user {
+namespace {
+
+/// For the rest of a message whose first byte has come, and for a reply to be taken: a client that
+/// stops in between must not keep out the next one.
+constexpr std::chrono::seconds kMessageLimit{30};
+
+Address address_of_path(const std::string& path) {
+    Address address;
+    address.family = Address::Family::unix_path;
+    address.path = path;
+    return address;
+}
+
+}  // namespace
+
+DeviceServer::DeviceServer(const std::string& socket_path, ServedDevice& device,
+                           Interface interface, const Interrupt& stop, RequestHandler::Log log)
+    : device_(device),
+      interface_(interface),
+      stop_(stop),
+      log_(std::move(log)),
+      socket_(address_of_path(socket_path)) {}
+
+void DeviceServer::run() {
+    while (!wait_until_ready(socket_.fd(), POLLIN, kNoDeadline, &stop_)) {
+        auto accepted = socket_.accept();
+        if (accepted) {
+            serve(Connection(accepted->socket.release(), "a client"));
+        } else if (accepted.error() != boost::system::errc::resource_unavailable_try_again &&
+                   !concerns_one_connection(accepted.error())) {
+            log_(LogLevel::error, "no more clients: " + accepted.error().message());
+            return;
+        }
+    }
+}
+
+void DeviceServer::serve(Connection connection) {
+    log_(LogLevel::info, "a client has come");
+    RequestHandler handler(device_, config_, interface_, log_);
+    while (serve_message(connection, handler)) {
+    }
+    const CallResult settled = device_.client_gone();
+    log_(settled.ok() ? LogLevel::info : LogLevel::error,
+         "the client has gone; the device is in " + std::string(to_string(device_.state())) +
+             (settled.ok() ? "" : ": " + settled.detail));
+}
+
+bool DeviceServer::serve_message(Connection& connection, RequestHandler& handler) {
+    HeaderBytes head;
+    const std::span<std::byte> all(head);
+    if (!receive(connection, all.first(1), kNoDeadline)) return false;
+    if (!receive(connection, all.subspan(1), Clock::now() + kMessageLimit)) return false;
+    const Header header = decode_header(head);
+    auto answer = handler.refuse(header);
+    if (!answer) {
+        payload_.resize(header.payload_bytes());
+        if (!receive(connection, payload_, Clock::now() + kMessageLimit)) return false;
+        answer = handler.handle(header, payload_);
+    }
+    if (answer->reply.empty()) return !answer->close;
+    const auto sent = connection.send(answer->reply, Clock::now() + kMessageLimit, &stop_);
+    return !sent && !answer->close;
+}
+
+bool DeviceServer::receive(Connection& connection, std::span<std::byte> target, Deadline deadline) {
+    while (!target.empty()) {
+        const auto got = connection.receive_some(target, deadline, &stop_);
+        if (!got || *got == 0) return false;
+        target = target.subspan(*got);
+    }
+    return true;
+}
+
+}  // namespace multifd::vfio_user
