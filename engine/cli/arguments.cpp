@@ -172,8 +172,8 @@ ReportTarget find_report_target(const std::vector<std::string>& words) {
 Arguments parse_arguments(const std::vector<std::string>& words) {
     if (words.empty()) {
         throw UsageError(
-            "no command given: send, receive, demo, status, inspect or tune; multifd help says "
-            "more");
+            "no command given: send, receive, demo, status, inspect, serve-device or tune; "
+            "multifd help says more");
     }
     const std::string& first = words.front();
     if (first == "help") return parse_help(words);

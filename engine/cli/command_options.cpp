@@ -19,6 +19,7 @@ constexpr unsigned kStatus = static_cast<unsigned>(Subcommand::status);
 constexpr unsigned kInspect = static_cast<unsigned>(Subcommand::inspect);
 constexpr unsigned kTune = static_cast<unsigned>(Subcommand::tune);
 constexpr unsigned kProbe = static_cast<unsigned>(Subcommand::probe);
+constexpr unsigned kServe = static_cast<unsigned>(Subcommand::serve_device);
 constexpr unsigned kEnds = kSend | kReceive;
 constexpr unsigned kRuns = kEnds | kDemo;
 
@@ -153,7 +154,7 @@ constexpr auto kOptions = std::to_array<CommandOption>({
     {"address-file", 0, "FILE", kReceive, "write the addresses it listens on to FILE, a line each",
      set_own<&Settings::address_file, read_not_empty>,
      [](const Settings& s, Role) -> SettingValue { return s.address_file; }},
-    {"device", 0, "KIND,key=value,...", kEnds | kProbe,
+    {"device", 0, "KIND,key=value,...", kEnds | kProbe | kServe,
      "a device, repeatable: idstr=NAME, instance-id=N, multifd=on|off|auto and its kind's keys"},
     {"config", 0, "FILE", kEnds, "read options and [[device]] tables from a TOML file"},
     {"multifd-channels", 0, "N", kRuns,
@@ -271,6 +272,21 @@ constexpr auto kOptions = std::to_array<CommandOption>({
      [](Settings& s, Text text) { s.tune.out = read_not_empty(text); }, nullptr},
     {"force", 0, "", kTune, "replace the results that DIR holds",
      [](Settings& s, Text text) { s.tune.force = read_on_off(text); }, nullptr},
+    {"socket", 0, "PATH", kServe,
+     "where clients of the --device at the same position connect: a UNIX socket; repeatable",
+     [](Settings& s, Text text) { s.served.sockets.push_back(read_not_empty(text)); }, nullptr,
+     [](Settings& s) { s.served.sockets.clear(); }},
+    {"interface", 0, "v2|v1", kServe,
+     "how state is moved: by migration messages, or through the older migration region (v2)",
+     [](Settings& s, Text text) { s.served.interface = read_interface(text); }, nullptr},
+    {"role", 0, "source|destination", kServe,
+     "which end's keys and defaults the devices have (source)",
+     [](Settings& s, Text text) { s.served.role = read_role(text); }, nullptr},
+    {"shared-backing", 0, "FILE", kServe,
+     "a file that the devices share, locked while any of them runs",
+     [](Settings& s, Text text) { s.served.backing = read_not_empty(text); }, nullptr},
+    {"chunk-size", 0, "SIZE", kServe, "of the migration buffer, 4KiB to 16MiB (64KiB)",
+     [](Settings& s, Text text) { s.served.chunk_size = read_packet_size(text); }, nullptr},
     {"connect-timeout", 0, "TIME", kEnds | kTune, "for all connections and hellos (10s)",
      set_connect_timeout,
      [](const Settings& s, Role) -> SettingValue { return number_of(s.source.connect_timeout); }},
@@ -310,13 +326,14 @@ constexpr auto kOptions = std::to_array<CommandOption>({
      set_own<&Settings::json_flag, read_on_off>, nullptr},
     {"extract", 0, "DIR", kInspect, "write each device's state and config to files in DIR",
      set_own<&Settings::extract, read_not_empty>, nullptr},
-    {"log-level", 0, "LEVEL", kRuns, "debug, info, warning, error or none (info)",
+    {"log-level", 0, "LEVEL", kRuns | kServe, "debug, info, warning, error or none (info)",
      set_own<&Settings::log_level, read_log_level>,
      [](const Settings& s, Role) -> SettingValue { return std::string(to_string(s.log_level)); }},
-    {"quiet", 'q', "", kRuns | kTune, "no progress, no summary, and only errors in the log",
-     set_own<&Settings::quiet, read_on_off>,
+    {"quiet", 'q', "", kRuns | kTune | kServe,
+     "no progress, no summary, and only errors in the log", set_own<&Settings::quiet, read_on_off>,
      [](const Settings& s, Role) -> SettingValue { return s.quiet; }},
-    {"verbose", 'v', "", kRuns, "debug lines in the log", set_own<&Settings::verbose, read_on_off>,
+    {"verbose", 'v', "", kRuns | kServe, "debug lines in the log",
+     set_own<&Settings::verbose, read_on_off>,
      [](const Settings& s, Role) -> SettingValue { return s.verbose; }},
 });
 
@@ -334,6 +351,9 @@ constexpr auto kSubcommands = std::to_array<SubcommandEntry>({
      "say who owns the devices of past and present sessions"},
     {Subcommand::inspect, "inspect", "multifd inspect RECORDING... [options]",
      "list and check a recorded migration: a folder of conn-*.bin, or single files"},
+    {Subcommand::serve_device, "serve-device",
+     "multifd serve-device --socket PATH --device KIND,... [--socket ... --device ...] [options]",
+     "expose devices to vfio-user clients, each on a socket of its own, until a signal"},
     {Subcommand::tune, "tune", "multifd tune --out DIR [--to ADDRESS] [options]",
      "find the best settings by trying them, over loopback or to receive --serve elsewhere"},
     {Subcommand::probe, "probe", "multifd probe [--device KIND,...] [--json]",

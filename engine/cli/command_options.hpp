@@ -8,6 +8,7 @@
 
 #include "engine/cli/effective_setting.hpp"
 #include "engine/cli/option_values.hpp"
+#include "engine/cli/serve_choices.hpp"
 #include "engine/cli/tune/choices.hpp"
 #include "multifd/settings.hpp"
 
@@ -22,6 +23,7 @@ enum class Subcommand : unsigned {
     inspect = 16,
     tune = 32,
     probe = 64,
+    serve_device = 256,
 };
 
 struct SubcommandEntry {
@@ -48,6 +50,7 @@ struct CommandSettings {
     bool serve = false;      ///< receive: one migration after the other.
     bool json_flag = false;  ///< status, inspect and probe: print JSON.
     tuning::Choices tune;
+    ServeChoices served;
     std::string extract;  ///< inspect: a folder, or empty.
 };
 

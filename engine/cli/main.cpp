@@ -24,6 +24,8 @@ int run(const Arguments& arguments, CommandContext& context) {
             return status(arguments, context);
         case Subcommand::inspect:
             return inspect(arguments, context);
+        case Subcommand::serve_device:
+            return serve_device(arguments, context);
         case Subcommand::tune:
             return tune(arguments, context);
         case Subcommand::probe:

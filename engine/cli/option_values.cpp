@@ -23,6 +23,8 @@ constexpr std::array<std::string_view, 2> kPeers{"multifd", "qemu"};
 constexpr std::array<std::string_view, 3> kCompressions{"none", "zstd", "auto"};
 constexpr std::array<std::string_view, 2> kOrders{"behind", "arrival"};
 constexpr std::array<std::string_view, 2> kUnknownOwner{"hold", "exit"};
+constexpr std::array<std::string_view, 2> kInterfaces{"v2", "v1"};
+constexpr std::array<std::string_view, 2> kRoles{"source", "destination"};
 constexpr std::array<std::string_view, 2> kMemories{"held", "lent"};
 constexpr std::array<std::string_view, 5> kLogLevels{"debug", "info", "warning", "error", "none"};
 
@@ -196,6 +198,14 @@ int read_zstd_level(std::string_view text) {
 
 OnUnknownOwner read_on_unknown_owner(std::string_view text) {
     return read_word(text, kUnknownOwner) == 0 ? OnUnknownOwner::hold : OnUnknownOwner::exit;
+}
+
+vfio_user::Interface read_interface(std::string_view text) {
+    return read_word(text, kInterfaces) == 0 ? vfio_user::Interface::v2 : vfio_user::Interface::v1;
+}
+
+Role read_role(std::string_view text) {
+    return read_word(text, kRoles) == 0 ? Role::source : Role::destination;
 }
 
 LogChoice read_log_level(std::string_view text) {

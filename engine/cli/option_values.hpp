@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "engine/cli/serve_choices.hpp"
 #include "engine/cli/tune/workload.hpp"
 #include "multifd/settings.hpp"
 
@@ -42,6 +43,8 @@ SubmissionPolicy read_submission_order(std::string_view text);
 std::string_view to_string(SubmissionPolicy policy) noexcept;
 int read_zstd_level(std::string_view text);  ///< 0 to 20.
 OnUnknownOwner read_on_unknown_owner(std::string_view text);
+vfio_user::Interface read_interface(std::string_view text);
+Role read_role(std::string_view text);
 LogChoice read_log_level(std::string_view text);
 
 // For tune.

@@ -66,6 +66,9 @@ _GROUPS = [
     ("tests/end_to_end/tune_test.cpp",
      "a tuning's processes and what they leave, by the command itself",
      ["engine/cli/tune/run_maker.cpp", "engine/cli/tune/tune.cpp"]),
+    ("tests/end_to_end/vfio_user_test.cpp",
+     "what serves devices, by the command itself, with clients in other processes",
+     ["engine/cli/serve_device.cpp"]),
 ]
 
 TESTED_ELSEWHERE = {source: (test, reason) for test, reason, sources in _GROUPS

@@ -1,0 +1,137 @@
+// multifd serve-device: devices of ours behind vfio-user sockets, until a signal.
+#include <unistd.h>
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+#include "channels/transport/interrupt.hpp"
+#include "channels/transport/quiet_thread.hpp"
+#include "engine/cli/console_log.hpp"
+#include "engine/cli/run_settings.hpp"
+#include "engine/cli/subcommands.hpp"
+#include "engine/devices/vfio_user/device_server.hpp"
+
+namespace multifd {
+namespace {
+
+using vfio_user::DeviceServer;
+using vfio_user::ServedDevice;
+using vfio_user::ServedIdentity;
+using vfio_user::SharedBacking;
+
+constexpr std::chrono::milliseconds kAskAgain{50};
+
+void require_pairs(const RunSettings& settings) {
+    const std::size_t sockets = settings.command.served.sockets.size();
+    if (sockets != 0 && sockets == settings.devices.size()) return;
+    throw UsageError("serve-device needs a --socket PATH for each --device, in the same order; " +
+                     std::to_string(sockets) + " and " + std::to_string(settings.devices.size()) +
+                     " were given");
+}
+
+/// Everything that one run serves, and the threads that do.
+/// Threads:   stop() and remove_files() from any thread, the rest from one.
+class Service {
+  public:
+    Service(const RunSettings& settings, ConsoleLog& log)
+        : log_(log), entries_(make_devices(settings, settings.command.served.role)) {
+        const ServeChoices& choices = settings.command.served;
+        open_backing(choices.backing);
+        for (std::size_t index = 0; index < entries_.size(); ++index) {
+            add(index, choices);
+        }
+    }
+
+    /// Until stop().
+    void run() {
+        std::vector<std::thread> threads;
+        for (DeviceServer& server : servers_) {
+            threads.push_back(start_quiet_thread("serve-device", [&server] { server.run(); }));
+        }
+        for (std::thread& thread : threads) thread.join();
+    }
+
+    /// Ends run() as soon as the devices' calls return.
+    void stop() noexcept {
+        stop_.raise();
+        for (ServedDevice& device : devices_) device.interrupt();
+    }
+
+    void remove_files() const noexcept {
+        for (const DeviceServer& server : servers_) server.remove_file();
+    }
+
+  private:
+    void open_backing(const std::string& path) {
+        if (path.empty()) return;
+        std::vector<bool> runs;
+        for (const DeviceEntry& entry : entries_) {
+            runs.push_back(vfio_user::acts_in(entry.device->state()));
+        }
+        try {
+            backing_.emplace(path, std::move(runs));
+        } catch (const std::system_error& error) {
+            throw UsageError(std::string("--shared-backing: ") + error.what());
+        }
+    }
+
+    void add(std::size_t index, const ServeChoices& choices) {
+        const DeviceEntry& entry = entries_[index];
+        const std::string& path = choices.sockets[index];
+        ServedIdentity identity{std::string(entry.device->traits().kind), entry.idstr,
+                                entry.instance_id};
+        ServedDevice& device =
+            devices_.emplace_back(*entry.device, std::move(identity), choices.chunk_size,
+                                  ServedDevice::Backing{backing_ ? &*backing_ : nullptr, index});
+        const auto say = [this, name = entry.idstr](LogLevel level, const std::string& message) {
+            log_.line({level, "", "server", "", name + ": " + message});
+        };
+        try {
+            servers_.emplace_back(path, device, choices.interface, stop_, say);
+        } catch (const std::system_error& error) {
+            throw StartFailure(Errc::listen_failed,
+                               std::string("cannot listen on ") + error.what());
+        }
+        say(LogLevel::info, "serving on unix:" + path);
+    }
+
+    ConsoleLog& log_;
+    Interrupt stop_;
+    std::vector<DeviceEntry> entries_;
+    std::optional<SharedBacking> backing_;
+    std::list<ServedDevice> devices_;  // Lists: what points into them stays.
+    std::list<DeviceServer> servers_;
+};
+
+/// The first signal ends the service, and goes on interrupting until it has ended; a second one
+/// does not wait for a device that does not come back.
+Signals::Action end_service(Service& service) {
+    return [&service](int signal, int count) {
+        if (count > 1) {
+            service.remove_files();
+            ::_exit(128 + signal);
+        }
+        service.stop();
+        return std::optional(kAskAgain);
+    };
+}
+
+}  // namespace
+
+int serve_device(const Arguments& arguments, CommandContext& context) {
+    const RunSettings settings = settle(arguments);
+    require_pairs(settings);
+    ConsoleLog log(context.console, settings.log_choice());
+    // A socket's file is removed by whoever comes to an end in good order.
+    context.signals.handle(wait_for_the_next_action());
+    Service service(settings, log);
+    context.signals.handle(end_service(service));
+    service.run();
+    context.signals.handle(nullptr);
+    return static_cast<int>(ExitCode::completed);
+}
+
+}  // namespace multifd
