@@ -7,28 +7,6 @@
 namespace multifd::vfio_user {
 namespace {
 
-constexpr std::size_t kHeaderEnd = 64;
-
-struct Field {
-    const char* name;
-    std::size_t offset;
-    std::size_t size;
-};
-
-constexpr std::array kIdentity{
-    Field{"vendor", 0x00, 2},    Field{"device", 0x02, 2},      Field{"revision", 0x08, 1},
-    Field{"class", 0x09, 3},     Field{"header type", 0x0e, 1}, Field{"subsystem vendor", 0x2c, 2},
-    Field{"subsystem", 0x2e, 2},
-};
-
-/// The command comes last: it lets the device do what the others say how.
-constexpr std::array kRestored{
-    Field{"cache line size", 0x0c, 1},
-    Field{"latency timer", 0x0d, 1},
-    Field{"interrupt line", 0x3c, 1},
-    Field{"command", 0x04, 2},
-};
-
 struct WritableByte {
     std::size_t offset;
     std::byte mask;
@@ -75,30 +53,6 @@ void ConfigSpace::reset() noexcept {
     std::ranges::copy(kVendorAndDevice, bytes_.begin());
     std::ranges::copy(kVendorAndDevice, bytes_.begin() + kSubsystemOffset);
     bytes_[kClassOffset] = std::byte{0xff};
-}
-
-Decoded<std::vector<ConfigWrite>> config_writes(ConstBytes saved, ConstBytes current) {
-    if (saved.size() != current.size() || saved.size() < kHeaderEnd) {
-        return Refusal{std::errc::invalid_argument,
-                       "a config space of " + std::to_string(saved.size()) +
-                           " bytes for a device with one of " + std::to_string(current.size())};
-    }
-    for (const Field& field : kIdentity) {
-        const auto part = [&field](ConstBytes space) {
-            return space.subspan(field.offset, field.size);
-        };
-        if (!std::ranges::equal(part(saved), part(current))) {
-            return Refusal{
-                std::errc::invalid_argument,
-                std::string("the config space of another device: its ") + field.name + " differs"};
-        }
-    }
-    std::vector<ConfigWrite> writes;
-    for (const Field& field : kRestored) {
-        const ConstBytes value = saved.subspan(field.offset, field.size);
-        writes.push_back({field.offset, Bytes(value.begin(), value.end())});
-    }
-    return writes;
 }
 
 }  // namespace multifd::vfio_user

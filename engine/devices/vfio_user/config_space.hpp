@@ -1,5 +1,4 @@
-// PCI config space: the image that a served device shows, and what of a saved one is restored.
-// Sans-I/O.
+// ConfigSpace: the PCI config space that a served device shows. Sans-I/O.
 //
 // Source: PCI Local Bus Specification 3.0, section 6.1, type 0 header; offsets in bytes, integers
 // little-endian.
@@ -8,10 +7,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string>
-#include <vector>
+#include <span>
 
-#include "engine/devices/vfio_user/message.hpp"
+#include "engine/devices/vfio_user/native_endian.hpp"
 
 namespace multifd::vfio_user {
 
@@ -34,18 +32,5 @@ class ConfigSpace {
   private:
     std::array<std::byte, kConfigSpaceBytes> bytes_{};
 };
-
-/// A stretch of config space to write.
-struct ConfigWrite {
-    std::size_t offset = 0;
-    Bytes bytes;
-    bool operator==(const ConfigWrite&) const = default;
-};
-
-/// What makes a device that has `current` go on like one that had `saved`: the fields that a guest
-/// writes in the header, the command last. Identity and read-only fields stay, and so do BARs: they
-/// are addresses of the other host. Refuses the config space of another kind of device (vendor,
-/// device, revision, class, header type or subsystem differ) or of another size.
-[[nodiscard]] Decoded<std::vector<ConfigWrite>> config_writes(ConstBytes saved, ConstBytes current);
 
 }  // namespace multifd::vfio_user

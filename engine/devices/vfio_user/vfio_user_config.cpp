@@ -5,7 +5,7 @@
 #include <array>
 
 #include "channels/wire/big_endian.hpp"
-#include "engine/devices/vfio_user/config_space.hpp"
+#include "engine/devices/vfio/pci_config_state.hpp"
 
 namespace multifd::vfio_user {
 namespace {
@@ -55,9 +55,10 @@ CallResult VfioUserDevice::save_config(std::vector<std::byte>& target) {
     append_integer(target, kConfigVersion);
     append_integer(target, bytes_);
     append_integer(target, digest_.value());
-    append_integer(target, static_cast<std::uint32_t>(space.size()));
+    const Bytes config = space.empty() ? Bytes() : encode_config_state(space);
+    append_integer(target, static_cast<std::uint32_t>(config.size()));
     append_integer(target, std::uint32_t{0});
-    append_bytes(target, space);
+    append_bytes(target, config);
     return CallResult::success(target.size());
 }
 
@@ -95,9 +96,9 @@ CallResult VfioUserDevice::restore_config_space(ConstBytes saved) {
     Bytes current(config_bytes_);
     CallResult done = read_config_space(current, as_asked());
     if (!done.ok()) return done;
-    const auto writes = config_writes(saved, current);
-    if (!writes.has_value()) return bad_config(writes.error().what);
-    for (const ConfigWrite& write : *writes) {
+    const ConfigRestore restore = plan_config_restore(saved, current);
+    if (restore.mismatch) return bad_config(*restore.mismatch);
+    for (const ConfigWrite& write : restore.writes) {
         RegionAccess access;
         access.offset = write.offset;
         access.region = kConfigRegion;

@@ -40,7 +40,7 @@ struct DeviceOptions {
 /// Config state, big-endian:
 ///
 ///     0  u32 magic 0x4d465543   4  u32 version 1   8  u64 bytes of state   16  u64 XXH3-64 of them
-///    24  u32 size of the PCI config space that follows, 0 without   28  zeros   32  config space
+///    24  u32 size of what follows, 0 with config=off   28  zeros   32  as pci_config_state.hpp
 ///
 /// Threads:   as Device.
 /// Errors:    as Device; what a server refuses has its errno. A server that has gone leaves the

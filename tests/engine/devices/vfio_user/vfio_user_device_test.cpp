@@ -210,7 +210,7 @@ TEST_CASE("a state goes from one served device to another, whatever the sizes", 
     const auto target = client_of(folder / "b", "config=" + config + ",write-chunk=" + chunk);
     const SavedState saved = save_all(*source, call);
     CHECK(saved.state.size() > 300000);
-    CHECK(saved.config.size() == (config == "on" ? 288 : 32));
+    CHECK(saved.config.size() == (config == "on" ? 308 : 32));
     const CallResult loaded = load_all(*target, saved, call);
     CHECK(failure(loaded) == "");
     CHECK(target->set_state(DeviceState::running).ok());
@@ -247,6 +247,7 @@ TEST_CASE("a state that is not whole is refused before the server is asked", "[v
     }
     SECTION("the config state of a device without config space") {
         saved.config.resize(32);
+        saved.config[24] = saved.config[25] = std::byte{0};
         saved.config[26] = saved.config[27] = std::byte{0};
         expected = "config=off";
     }
@@ -257,6 +258,39 @@ TEST_CASE("a state that is not whole is refused before the server is asked", "[v
     CHECK(config.detail.find(expected) != std::string::npos);
     CHECK(device->set_state(DeviceState::stop).error == std::errc::bad_message);
     CHECK(server.states.back() == 4);
+}
+
+TEST_CASE("what a guest wrote into the config space goes along", "[vfio_user]") {
+    const TemporaryFolder folder;
+    const LiveServer from(folder / "a", "size=4096");
+    const LiveServer to(folder / "b", "", Role::destination);
+    /// The interrupt line, through a client of its own; `line` is written first.
+    const auto guest = [](const std::string& path, std::optional<std::uint8_t> line) {
+        ServerConnection connection(path);
+        const ServerConnection::Patience patience{Clock::now() + kHang, nullptr};
+        REQUIRE(connection.open(patience).ok());
+        Bytes value(1);
+        RegionAccess access;
+        access.offset = 0x3c;
+        access.region = kConfigRegion;
+        access.count = 1;
+        std::array<std::byte, RegionAccess::kHeadBytes> head{};
+        if (line) {
+            value[0] = static_cast<std::byte>(*line);
+            REQUIRE(connection
+                        .request(Command::region_write, encode(access), value, {{}, head}, patience)
+                        .ok());
+        }
+        REQUIRE(
+            connection.request(Command::region_read, encode(access), {}, {head, value}, patience)
+                .ok());
+        return std::to_integer<int>(value[0]);
+    };
+    CHECK(guest(folder / "a", 11) == 11);
+    CHECK(guest(folder / "b", {}) == 0);
+    const SavedState saved = save_all(*client_of(folder / "a"));
+    CHECK(failure(load_all(*client_of(folder / "b"), saved)) == "");
+    CHECK(guest(folder / "b", {}) == 11);
 }
 
 TEST_CASE("without its config state no state is whole", "[vfio_user]") {
@@ -309,7 +343,7 @@ TEST_CASE("a stopped device whose server tells little can be used all the same",
     QuirkyServer server(folder / "s", 1);
     const auto device = client_of(folder / "s");
     CHECK(device->state() == DeviceState::stop);
-    CHECK(save_all(*device).config.size() == 288);
+    CHECK(save_all(*device).config.size() == 308);
 }
 
 TEST_CASE("a stopped device is reset by way of RESUMING, and its connection dropped",
