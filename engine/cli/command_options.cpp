@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/cli/serve_options.hpp"
 #include "engine/paths/cpu_list.hpp"
 #include "engine/text/nearest_name.hpp"
 
@@ -19,7 +20,6 @@ constexpr unsigned kStatus = static_cast<unsigned>(Subcommand::status);
 constexpr unsigned kInspect = static_cast<unsigned>(Subcommand::inspect);
 constexpr unsigned kTune = static_cast<unsigned>(Subcommand::tune);
 constexpr unsigned kProbe = static_cast<unsigned>(Subcommand::probe);
-constexpr unsigned kServe = static_cast<unsigned>(Subcommand::serve_device);
 constexpr unsigned kEnds = kSend | kReceive;
 constexpr unsigned kRuns = kEnds | kDemo;
 
@@ -129,7 +129,7 @@ void forget_listen(Settings& settings) {
 }
 
 // The options of send and receive in the order of --help: where, what, how much, how long, who.
-constexpr auto kOptions = std::to_array<CommandOption>({
+constexpr auto kCommonOptions = std::to_array<CommandOption>({
     {"to", 0, "ADDRESS", kSend | kTune,
      "the destination: tcp:HOST:PORT or unix:PATH; repeated: the channels take turns",
      [](Settings& s, Text text) { add_address(s.source.to, s.source.also_to, text); },
@@ -154,7 +154,7 @@ constexpr auto kOptions = std::to_array<CommandOption>({
     {"address-file", 0, "FILE", kReceive, "write the addresses it listens on to FILE, a line each",
      set_own<&Settings::address_file, read_not_empty>,
      [](const Settings& s, Role) -> SettingValue { return s.address_file; }},
-    {"device", 0, "KIND,key=value,...", kEnds | kProbe | kServe,
+    {"device", 0, "KIND,key=value,...", kEnds | kProbe | serving::kServe,
      "a device, repeatable: idstr=NAME, instance-id=N, multifd=on|off|auto and its kind's keys"},
     {"config", 0, "FILE", kEnds, "read options and [[device]] tables from a TOML file"},
     {"multifd-channels", 0, "N", kRuns,
@@ -272,21 +272,6 @@ constexpr auto kOptions = std::to_array<CommandOption>({
      [](Settings& s, Text text) { s.tune.out = read_not_empty(text); }, nullptr},
     {"force", 0, "", kTune, "replace the results that DIR holds",
      [](Settings& s, Text text) { s.tune.force = read_on_off(text); }, nullptr},
-    {"socket", 0, "PATH", kServe,
-     "where clients of the --device at the same position connect: a UNIX socket; repeatable",
-     [](Settings& s, Text text) { s.served.sockets.push_back(read_not_empty(text)); }, nullptr,
-     [](Settings& s) { s.served.sockets.clear(); }},
-    {"interface", 0, "v2|v1", kServe,
-     "how state is moved: by migration messages, or through the older migration region (v2)",
-     [](Settings& s, Text text) { s.served.interface = read_interface(text); }, nullptr},
-    {"role", 0, "source|destination", kServe,
-     "which end's keys and defaults the devices have (source)",
-     [](Settings& s, Text text) { s.served.role = read_role(text); }, nullptr},
-    {"shared-backing", 0, "FILE", kServe,
-     "a file that the devices share, locked while any of them runs",
-     [](Settings& s, Text text) { s.served.backing = read_not_empty(text); }, nullptr},
-    {"chunk-size", 0, "SIZE", kServe, "of the migration buffer, 4KiB to 16MiB (64KiB)",
-     [](Settings& s, Text text) { s.served.chunk_size = read_packet_size(text); }, nullptr},
     {"connect-timeout", 0, "TIME", kEnds | kTune, "for all connections and hellos (10s)",
      set_connect_timeout,
      [](const Settings& s, Role) -> SettingValue { return number_of(s.source.connect_timeout); }},
@@ -326,49 +311,31 @@ constexpr auto kOptions = std::to_array<CommandOption>({
      set_own<&Settings::json_flag, read_on_off>, nullptr},
     {"extract", 0, "DIR", kInspect, "write each device's state and config to files in DIR",
      set_own<&Settings::extract, read_not_empty>, nullptr},
-    {"log-level", 0, "LEVEL", kRuns | kServe, "debug, info, warning, error or none (info)",
+    {"log-level", 0, "LEVEL", kRuns | serving::kServe, "debug, info, warning, error or none (info)",
      set_own<&Settings::log_level, read_log_level>,
      [](const Settings& s, Role) -> SettingValue { return std::string(to_string(s.log_level)); }},
-    {"quiet", 'q', "", kRuns | kTune | kServe,
+    {"quiet", 'q', "", kRuns | kTune | serving::kServe,
      "no progress, no summary, and only errors in the log", set_own<&Settings::quiet, read_on_off>,
      [](const Settings& s, Role) -> SettingValue { return s.quiet; }},
-    {"verbose", 'v', "", kRuns | kServe, "debug lines in the log",
+    {"verbose", 'v', "", kRuns | serving::kServe, "debug lines in the log",
      set_own<&Settings::verbose, read_on_off>,
      [](const Settings& s, Role) -> SettingValue { return s.verbose; }},
 });
 
+template <std::size_t left_size, std::size_t right_size>
+constexpr auto joined(const std::array<CommandOption, left_size>& left,
+                      const std::array<CommandOption, right_size>& right) {
+    std::array<CommandOption, left_size + right_size> all;
+    std::ranges::copy(right, std::ranges::copy(left, all.begin()).out);
+    return all;
+}
+
+constexpr auto kOptions = joined(kCommonOptions, serving::kOptions);
+
 /// Every subcommand takes it, without an entry of its own: it sets nothing.
 constexpr std::string_view kHelp = "help";
 
-constexpr auto kSubcommands = std::to_array<SubcommandEntry>({
-    {Subcommand::send, "send", "multifd send --to ADDRESS --device KIND,... [options]",
-     "send the state of devices to a destination"},
-    {Subcommand::receive, "receive", "multifd receive --listen ADDRESS --device KIND,... [options]",
-     "wait for a source and load the state of its devices"},
-    {Subcommand::demo, "demo", "multifd demo [options]",
-     "run both ends on this host, as two processes, with several built-in devices"},
-    {Subcommand::status, "status", "multifd status [SESSION] [options]",
-     "say who owns the devices of past and present sessions"},
-    {Subcommand::inspect, "inspect", "multifd inspect RECORDING... [options]",
-     "list and check a recorded migration: a folder of conn-*.bin, or single files"},
-    {Subcommand::serve_device, "serve-device",
-     "multifd serve-device --socket PATH --device KIND,... [--socket ... --device ...] [options]",
-     "expose devices to vfio-user clients, each on a socket of its own, until a signal"},
-    {Subcommand::tune, "tune", "multifd tune --out DIR [--to ADDRESS] [options]",
-     "find the best settings by trying them, over loopback or to receive --serve elsewhere"},
-    {Subcommand::probe, "probe", "multifd probe [--device KIND,...] [--json]",
-     "say what devices can do and what would block them; without --device: which this host has"},
-});
-
 }  // namespace
-
-std::span<const SubcommandEntry> subcommands() noexcept {
-    return kSubcommands;
-}
-
-std::string_view to_string(Subcommand subcommand) noexcept {
-    return std::ranges::find(kSubcommands, subcommand, &SubcommandEntry::subcommand)->name;
-}
 
 std::span<const CommandOption> command_options() noexcept {
     return kOptions;

@@ -31,10 +31,10 @@ std::string help_text() {
         "multifd moves the state of devices between two hosts over parallel connections.\n\n"
         "usage: multifd COMMAND [options]\n\n";
     for (const SubcommandEntry& entry : subcommands()) {
-        text += "  " + padded(std::string(entry.name), 10) + std::string(entry.help) + "\n";
+        text += "  " + padded(std::string(entry.name), 14) + std::string(entry.help) + "\n";
     }
     text +=
-        "  help      print this, or with a COMMAND its options\n\n"
+        "  help          print this, or with a COMMAND its options\n\n"
         "      --version   print the version\n\n";
     return text + exit_code_list();
 }
