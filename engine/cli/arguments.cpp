@@ -153,6 +153,8 @@ ReportTarget find_report_target(const std::vector<std::string>& words) {
     ReportTarget target;
     if (words.empty()) return target;
     const auto subcommand = subcommand_of(words.front());
+    // Its report is another one than what a run that ends early leaves.
+    if (subcommand == Subcommand::check) return target;
     target.role = role_of(subcommand);
     const bool flag = subcommand == Subcommand::status || subcommand == Subcommand::inspect;
     for (std::size_t at = 0; at < words.size(); ++at) {
@@ -172,8 +174,8 @@ ReportTarget find_report_target(const std::vector<std::string>& words) {
 Arguments parse_arguments(const std::vector<std::string>& words) {
     if (words.empty()) {
         throw UsageError(
-            "no command given: send, receive, demo, status, inspect, serve-device or tune; "
-            "multifd help says more");
+            "no command given: send, receive, demo, status, inspect, serve-device, tune, probe or "
+            "check; multifd help says more");
     }
     const std::string& first = words.front();
     if (first == "help") return parse_help(words);

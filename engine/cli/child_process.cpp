@@ -37,8 +37,8 @@ class SignalsHeldBack {
 };
 
 /// Runs in the child after fork(): only what is safe there, and no way back.
-[[noreturn]] void become(const char* const* arguments, const ChildOutput& output, pid_t parent,
-                         const SignalsHeldBack& held_back) {
+[[noreturn]] void become(const char* program, const char* const* words, const ChildOutput& output,
+                         pid_t parent, const SignalsHeldBack& held_back) {
     ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::getppid() != parent) ::_exit(kExecFailed);  // It died before the line above.
@@ -55,23 +55,36 @@ class SignalsHeldBack {
         if (file < 0 || ::dup2(file, descriptor) < 0) ::_exit(kExecFailed);
         ::close(file);
     };
-    redirect(output.output_file.c_str(), STDOUT_FILENO);
+    if (output.output_file.empty()) {
+        ::dup2(STDERR_FILENO, STDOUT_FILENO);
+    } else {
+        redirect(output.output_file.c_str(), STDOUT_FILENO);
+    }
     if (!output.error_file.empty()) redirect(output.error_file.c_str(), STDERR_FILENO);
-    ::execv("/proc/self/exe", const_cast<char* const*>(arguments));
+    ::execv(program, const_cast<char* const*>(words));
     ::_exit(kExecFailed);
+}
+
+std::vector<std::string> with_name(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "multifd");
+    return arguments;
 }
 
 }  // namespace
 
-ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const ChildOutput& output) {
-    std::vector<const char*> pointers{"multifd"};
-    for (const std::string& argument : arguments) pointers.push_back(argument.c_str());
+ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const ChildOutput& output)
+    : ChildProcess("/proc/self/exe", with_name(arguments), output) {}
+
+ChildProcess::ChildProcess(const std::string& program, const std::vector<std::string>& words,
+                           const ChildOutput& output) {
+    std::vector<const char*> pointers;
+    for (const std::string& word : words) pointers.push_back(word.c_str());
     pointers.push_back(nullptr);
     const pid_t parent = ::getpid();
     const SignalsHeldBack held_back;
     pid_ = ::fork();
     if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
-    if (pid_ == 0) become(pointers.data(), output, parent, held_back);
+    if (pid_ == 0) become(program.c_str(), pointers.data(), output, parent, held_back);
 }
 
 ChildProcess::~ChildProcess() {

@@ -1,4 +1,4 @@
-// ChildProcess: this command again, as another process with other arguments.
+// ChildProcess: this command again with other arguments, or another program.
 #pragma once
 
 #include <sys/types.h>
@@ -13,18 +13,22 @@ namespace multifd {
 
 /// Where a child's standard output and error go.
 struct ChildOutput {
-    std::string output_file;
-    std::string error_file;  ///< Empty: this process's own standard error.
+    std::string output_file;  ///< Empty: this process's standard error.
+    std::string error_file;   ///< Empty: this process's own standard error.
 };
 
-/// Runs /proc/self/exe in a process group of its own; it gets SIGTERM when its parent's starting
+/// Runs it in a process group of its own; it gets SIGTERM when its parent's starting
 /// thread ends, however that happens.
 /// Ownership: the destructor kills and reaps a child that still runs.
 /// Threads:   wait() on one thread; signal() from any thread, also while another waits.
 /// Errors:    the constructor throws std::system_error.
 class ChildProcess {
   public:
+    /// This command: `arguments` is without the program's name.
     ChildProcess(const std::vector<std::string>& arguments, const ChildOutput& output);
+    /// `program` is a path, and `words` begins with its name. What cannot be run ends with 127.
+    ChildProcess(const std::string& program, const std::vector<std::string>& words,
+                 const ChildOutput& output);
     ~ChildProcess();
     ChildProcess(const ChildProcess&) = delete;
     ChildProcess& operator=(const ChildProcess&) = delete;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/cli/check/options.hpp"
 #include "engine/cli/serve_options.hpp"
 #include "engine/paths/cpu_list.hpp"
 #include "engine/text/nearest_name.hpp"
@@ -20,6 +21,7 @@ constexpr unsigned kStatus = static_cast<unsigned>(Subcommand::status);
 constexpr unsigned kInspect = static_cast<unsigned>(Subcommand::inspect);
 constexpr unsigned kTune = static_cast<unsigned>(Subcommand::tune);
 constexpr unsigned kProbe = static_cast<unsigned>(Subcommand::probe);
+constexpr unsigned kCheck = static_cast<unsigned>(Subcommand::check);
 constexpr unsigned kEnds = kSend | kReceive;
 constexpr unsigned kRuns = kEnds | kDemo;
 
@@ -154,7 +156,7 @@ constexpr auto kCommonOptions = std::to_array<CommandOption>({
     {"address-file", 0, "FILE", kReceive, "write the addresses it listens on to FILE, a line each",
      set_own<&Settings::address_file, read_not_empty>,
      [](const Settings& s, Role) -> SettingValue { return s.address_file; }},
-    {"device", 0, "KIND,key=value,...", kEnds | kProbe | serving::kServe,
+    {"device", 0, "KIND,key=value,...", kEnds | kProbe | kCheck | serving::kServe,
      "a device, repeatable: idstr=NAME, instance-id=N, multifd=on|off|auto and its kind's keys"},
     {"config", 0, "FILE", kEnds, "read options and [[device]] tables from a TOML file"},
     {"multifd-channels", 0, "N", kRuns,
@@ -278,7 +280,7 @@ constexpr auto kCommonOptions = std::to_array<CommandOption>({
     {"phase-timeout", 0, "TIME", kEnds | kTune, "for any one phase (3600s)",
      set_common<&CommonSettings::phase_timeout, read_timeout>,
      [](const Settings& s, Role) -> SettingValue { return number_of(s.source.phase_timeout); }},
-    {"stall-timeout", 0, "TIME", kEnds | kTune,
+    {"stall-timeout", 0, "TIME", kEnds | kTune | kCheck,
      "for a peer that is silent, a device call, or no progress (30s)",
      set_common<&CommonSettings::stall_timeout, read_timeout>,
      [](const Settings& s, Role) -> SettingValue { return number_of(s.source.stall_timeout); }},
@@ -301,7 +303,7 @@ constexpr auto kCommonOptions = std::to_array<CommandOption>({
     {"uuid", 0, "UUID", kSend, "peer qemu: the guest's UUID",
      set<kSource, &SourceSettings::uuid, read_uuid>,
      [](const Settings& s, Role) -> SettingValue { return format_uuid(s.source.uuid); }},
-    {"json", 0, "FILE|-", kEnds, "write the report as JSON to FILE or standard output",
+    {"json", 0, "FILE|-", kEnds | kCheck, "write the report as JSON to FILE or standard output",
      set_own<&Settings::json, read_not_empty>,
      [](const Settings& s, Role) -> SettingValue { return s.json; }},
     {"samples", 0, "FILE", kEnds, "write how the migration went over time as JSON to FILE",
@@ -314,7 +316,7 @@ constexpr auto kCommonOptions = std::to_array<CommandOption>({
     {"log-level", 0, "LEVEL", kRuns | serving::kServe, "debug, info, warning, error or none (info)",
      set_own<&Settings::log_level, read_log_level>,
      [](const Settings& s, Role) -> SettingValue { return std::string(to_string(s.log_level)); }},
-    {"quiet", 'q', "", kRuns | kTune | serving::kServe,
+    {"quiet", 'q', "", kRuns | kTune | kCheck | serving::kServe,
      "no progress, no summary, and only errors in the log", set_own<&Settings::quiet, read_on_off>,
      [](const Settings& s, Role) -> SettingValue { return s.quiet; }},
     {"verbose", 'v', "", kRuns | serving::kServe, "debug lines in the log",
@@ -330,7 +332,7 @@ constexpr auto joined(const std::array<CommandOption, left_size>& left,
     return all;
 }
 
-constexpr auto kOptions = joined(kCommonOptions, serving::kOptions);
+constexpr auto kOptions = joined(joined(kCommonOptions, serving::kOptions), checking::kOptions);
 
 /// Every subcommand takes it, without an entry of its own: it sets nothing.
 constexpr std::string_view kHelp = "help";

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/cli/check/choices.hpp"
 #include "engine/cli/effective_setting.hpp"
 #include "engine/cli/option_values.hpp"
 #include "engine/cli/serve_choices.hpp"
@@ -23,6 +24,7 @@ enum class Subcommand : unsigned {
     inspect = 16,
     tune = 32,
     probe = 64,
+    check = 128,
     serve_device = 256,
 };
 
@@ -51,6 +53,7 @@ struct CommandSettings {
     bool json_flag = false;  ///< status, inspect and probe: print JSON.
     tuning::Choices tune;
     ServeChoices served;
+    checking::Choices check;
     std::string extract;  ///< inspect: a folder, or empty.
 };
 

@@ -4,6 +4,7 @@
 #include "engine/cli/arguments.hpp"
 #include "engine/cli/exit_codes.hpp"
 #include "engine/devices/device_options.hpp"
+#include "multifd/conformance.hpp"
 
 namespace multifd {
 namespace {
@@ -22,6 +23,16 @@ std::string option_line(const CommandOption& option) {
     if (line.size() + 2 > kHelpColumn) line += "\n";
     const std::size_t column = line.ends_with('\n') ? line.size() + kHelpColumn : kHelpColumn;
     return padded(std::move(line), column) + std::string(option.help) + "\n";
+}
+
+std::string items_text() {
+    std::string text =
+        "events: source-running, source-resumed, destination-loaded, destination-running, failed\n"
+        "items:\n";
+    for (const CheckItem& item : check_items()) {
+        text += "  " + padded(std::string(item.name), 24) + std::string(item.title) + "\n";
+    }
+    return text;
 }
 
 }  // namespace
@@ -51,6 +62,7 @@ std::string help_text(Subcommand subcommand) {
         for (const std::string_view kind : device_kinds()) text += " " + std::string(kind);
         text += "\nSizes take KiB, MiB, GiB, TiB (K, M, G, T alike); times us, ms, s.\n";
     }
+    if (subcommand == Subcommand::check) text += "\n" + items_text();
     return text + "\n" + exit_code_list();
 }
 

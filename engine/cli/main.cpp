@@ -26,6 +26,8 @@ int run(const Arguments& arguments, CommandContext& context) {
             return inspect(arguments, context);
         case Subcommand::serve_device:
             return serve_device(arguments, context);
+        case Subcommand::check:
+            return check(arguments, context);
         case Subcommand::tune:
             return tune(arguments, context);
         case Subcommand::probe:

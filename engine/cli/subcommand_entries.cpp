@@ -25,6 +25,8 @@ constexpr auto kSubcommands = std::to_array<SubcommandEntry>({
      "find the best settings by trying them, over loopback or to receive --serve elsewhere"},
     {Subcommand::probe, "probe", "multifd probe [--device KIND,...] [--json]",
      "say what devices can do and what would block them; without --device: which this host has"},
+    {Subcommand::check, "check", "multifd check --device KIND,... [options]",
+     "take a device through all that a migration will ask of it, and say what it does wrong"},
 });
 
 }  // namespace

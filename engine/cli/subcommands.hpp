@@ -15,6 +15,7 @@ int demo(const Arguments& arguments, CommandContext& context);
 int status(const Arguments& arguments, CommandContext& context);
 int inspect(const Arguments& arguments, CommandContext& context);
 int serve_device(const Arguments& arguments, CommandContext& context);
+int check(const Arguments& arguments, CommandContext& context);
 int tune(const Arguments& arguments, CommandContext& context);
 int probe(const Arguments& arguments, CommandContext& context);
 

@@ -160,6 +160,12 @@ void check_dma_logging(Bench& bench) {
     if (source.try_start_dma_logging(settings.dma_page_bytes, settings.dma_ranges).ok()) {
         source.fail("start_dma_logging() succeeded while the log was on");
     }
+    // As in a migration, where the log is on while the state is copied early.
+    if (source.traits().pre_copy) {
+        source.set_state(DeviceState::pre_copy);
+        bench.forget_saved();
+        read_pre_copy(bench);
+    }
     std::uint64_t pages = report_all(bench, 0);
     source.set_state(DeviceState::stop);
     pages += report_all(bench, kEveryOther);

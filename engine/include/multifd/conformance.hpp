@@ -124,7 +124,7 @@ struct CheckReport {
 /// Runs the items over the devices, `settings.repetitions` times, up to the first failure: then the
 /// devices stay as the item left them, and nothing else is asked of them. Without a failure both
 /// run at the end.
-/// Limits:    holds the source's whole state in memory, twice.
+/// Limits:    holds the source's whole state in memory, up to three times.
 /// Ownership: shares the devices; a call that never returns keeps its device beyond this function.
 /// Threads:   all calls into a device come from one thread, one at a time, but interrupt().
 /// Errors:    throws std::invalid_argument for an unknown item, no repetition, no factory or no
