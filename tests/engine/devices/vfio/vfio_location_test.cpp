@@ -151,7 +151,7 @@ std::string refusal_of(const std::string& options, const std::shared_ptr<VfioCal
     return {};
 }
 
-TEST_CASE("--device vfio takes one place and says what is wrong", "[vfio]") {
+TEST_CASE("of --device, vfio takes one place and says what is wrong", "[vfio]") {
     Host host;
     host.bound("mlx5_vfio_pci").with_group();
     const auto driver = std::make_shared<ScriptedDriver>();
