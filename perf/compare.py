@@ -154,6 +154,7 @@ def compare(options, say):
 
 
 def main():
+    measuring.unwind_on_signals()
     options = parse()
     known = [*compare_targets.races(options, GuestChain("")), *scaling.SCALINGS]
     if options.list:

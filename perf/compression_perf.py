@@ -22,6 +22,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import measuring
 from network_links import Links, Loopback
 
 ELF_FOLDERS = ("/usr/bin", "/usr/lib", "/usr/libexec", "/usr/local")
@@ -284,6 +285,7 @@ def parse():
 
 
 def main():
+    measuring.unwind_on_signals()
     options = parse()
     about(options)
     shared = "/dev/shm" if os.path.isdir("/dev/shm") else None

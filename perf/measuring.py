@@ -5,6 +5,7 @@ import datetime
 import os
 import random
 import re
+import signal
 import statistics
 import subprocess
 import time
@@ -25,6 +26,15 @@ class Sample:
     gb_per_s: float
     cpu_s_per_gb: float  # user and system time of both ends
     details: dict = field(default_factory=dict)
+
+
+def unwind_on_signals():
+    """Makes SIGTERM and SIGHUP end the program as an exception does: processes that run are ended,
+    and folders and namespaces removed."""
+    def leave(number, _):
+        raise SystemExit(128 + number)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)
 
 
 def size_of(text):

@@ -88,6 +88,7 @@ def parse():
 
 
 def main():
+    measuring.unwind_on_signals()
     options = parse()
     print(", ".join(f"{key}: {value}" for key, value in measuring.machine().items()))
     if os.geteuid() != 0:

@@ -123,6 +123,7 @@ def parse():
 
 
 def main():
+    measuring.unwind_on_signals()
     options = parse()
     print(", ".join(f"{key}: {value}" for key, value in measuring.machine().items()))
     try:

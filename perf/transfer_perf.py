@@ -108,6 +108,7 @@ def measure(options):
 
 
 def main():
+    measuring.unwind_on_signals()
     try:
         measure(parse())
     except Failure as failure:
