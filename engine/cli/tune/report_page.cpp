@@ -57,6 +57,12 @@ std::string verdict(const Results& results) {
             "<p class=\"hint\">The tuning was ended before it had made all its runs: what "
             "follows is what it had measured by then.</p>\n";
     }
+    if (results.best && !results.circumstances.to.empty()) {
+        note +=
+            "<p class=\"hint\">What only the destination knows is not in these figures: the "
+            "processor time of its end and its parts of the downtime stand in the reports of its "
+            "own <code>receive --serve --json</code>.</p>\n";
+    }
     return "<section class=\"card verdict" + std::string(results.verdict ? "" : " partial") +
            "\"><p>" + html_escape(text) + "</p>\n" + note + "</section>\n";
 }

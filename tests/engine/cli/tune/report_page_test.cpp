@@ -90,6 +90,9 @@ TEST_CASE("one case, and a destination that says nothing, make a page too", "[tu
     const std::string page = report_page(results);
     check_self_contained(page);
     CHECK(has(page, "processor time of the source"));
+    CHECK(has(page, "What only the destination knows is not in these figures"));
+    results.circumstances.to.clear();
+    CHECK_FALSE(has(report_page(results), "What only the destination knows"));
 }
 
 TEST_CASE("cases are listed by downtime, those without one last", "[tune]") {
