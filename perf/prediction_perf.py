@@ -89,6 +89,12 @@ def span(values):
             f"({min(values) / 1000:.1f} to {max(values) / 1000:.1f})")
 
 
+def bound_of(predicted):
+    if not predicted["complete"]:
+        return "at least "
+    return "at most " if predicted["rate-held"] else ""
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--command", required=True)
@@ -101,7 +107,7 @@ def main():
                 runs[case[0]].append(run(options.command, case, Path(name)))
     print("| case | MiB left | predicted ms | real ms | real / predicted |\n|---|---|---|---|---|")
     for name, found in runs.items():
-        bound = "" if found[0][0]["complete"] else "at least "
+        bound = bound_of(found[0][0])
         left = statistics.median(one["bytes"] for one, _ in found) / MIB
         ratio = statistics.median(real / max(one["total"], 1) for one, real in found)
         print(f"| {name} | {left:.1f} | {bound}{span([one['total'] for one, _ in found])} | "

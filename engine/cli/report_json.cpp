@@ -125,7 +125,8 @@ Json predicted_downtime_json(const std::optional<PredictedDowntime>& predicted) 
                 {"bytes", predicted->bytes},
                 {"rate", known(rate_known, predicted->bytes_per_second)},
                 {"rate-from", predicted->rate_from},
-                {"complete", predicted->complete}};
+                {"complete", predicted->complete},
+                {"rate-held", predicted->rate_held}};
 }
 
 Json error_json(const std::optional<ErrorReport>& error) {

@@ -43,7 +43,11 @@ std::string numbers_line(const Report& report) {
     if (report.downtime_ms) line += "; downtime " + readable_ms(*report.downtime_ms);
     if (report.predicted_downtime) {
         line += report.downtime_ms ? " (predicted " : "; predicted downtime (";
-        if (!report.predicted_downtime->complete) line += "at least ";
+        if (!report.predicted_downtime->complete) {
+            line += "at least ";
+        } else if (report.predicted_downtime->rate_held) {
+            line += "at most ";
+        }
         line += readable_us(report.predicted_downtime->total_us) + ")";
     }
     if (report.switchover_span_ms) {

@@ -15,12 +15,14 @@ bool SendPacer::take(std::uint64_t bytes) {
     if (!limited()) return true;
     std::unique_lock lock(mutex_);
     auto now = Clock::now();
+    const auto began = now;
     const auto due = pacer_.reserve(bytes, now);
     while (!aborted_ && now < due) {
         wake_.wait_until(lock, std::min(due, now + beat_));
         progress_.fetch_add(1, std::memory_order_relaxed);
         now = Clock::now();
     }
+    waited_.fetch_add((now - began).count(), std::memory_order_relaxed);
     return !aborted_;
 }
 

@@ -33,6 +33,10 @@ class SendPacer {
         return piece_bytes_.load(std::memory_order_relaxed);
     }
     [[nodiscard]] bool limited() const noexcept { return limited_.load(std::memory_order_relaxed); }
+    /// For how long senders have been held back in all, each counted by itself.
+    [[nodiscard]] Clock::duration waited() const noexcept {
+        return Clock::duration(waited_.load(std::memory_order_relaxed));
+    }
     /// Idempotent.
     void abort() noexcept;
 
@@ -43,6 +47,7 @@ class SendPacer {
     // a moment earlier.
     std::atomic<bool> limited_ = false;
     std::atomic<std::size_t> piece_bytes_{RatePacer(0).piece_bytes()};
+    std::atomic<Clock::rep> waited_ = 0;
     std::mutex mutex_;
     std::condition_variable wake_;
     // Under the mutex.

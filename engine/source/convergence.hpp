@@ -13,6 +13,7 @@ namespace multifd {
 struct PreCopyShare {
     std::uint64_t left_bytes = 0;
     std::uint64_t reducible_bytes = 0;  ///< The part of it that needs no stop.
+    std::uint64_t sent_bytes = 0;       ///< The part of it that has been sent and is not loaded.
     double bytes_per_second = 0;        ///< As measured; 0 when nothing is known yet.
     std::uint32_t device = 0;           ///< Whose, for a single one's.
 };
@@ -23,6 +24,8 @@ struct PreCopyOutlook : PreCopyShare {
     /// known: the slowest may be what the downtime waits for.
     std::vector<PreCopyShare> devices{};
     std::chrono::milliseconds downtime_limit{0};
+    /// For what has been sent: the link's rate without the cap on the switchover.
+    double sent_bytes_per_second = 0;
     bool initial_data_sent = true;  ///< All devices' initial data has left.
     bool acknowledged = true;  ///< The destination's switchover-ack has come, or none is wanted.
 };

@@ -24,27 +24,34 @@ microseconds time_of(double bytes, double bytes_per_second) noexcept {
 
 DowntimePrediction predict(const SwitchoverOutlook& outlook) noexcept {
     DowntimePrediction prediction;
-    prediction.bytes = outlook.host_bytes;
-    const double link = outlook.link_bytes_per_second;
+    prediction.complete = std::ranges::all_of(outlook.devices, [](const DeviceOutlook& device) {
+        return device.left_bytes + device.sent_bytes == 0 || device.bytes_per_second > 0;
+    });
+    const bool usable = prediction.complete || !outlook.link_held;
+    const double link = usable ? outlook.link_bytes_per_second : 0;
+    std::uint64_t unsent = outlook.host_bytes;
     prediction.main_channel = time_of(static_cast<double>(outlook.host_bytes), link);
     for (const auto& device : outlook.devices) {
-        prediction.bytes += device.left_bytes;
-        if (device.left_bytes == 0) continue;
+        unsent += device.left_bytes;
         const auto bytes = static_cast<double>(device.left_bytes);
-        const auto own = time_of(bytes, device.bytes_per_second);
-        prediction.complete = prediction.complete && device.bytes_per_second > 0;
+        const auto own =
+            time_of(bytes + static_cast<double>(device.sent_bytes), device.bytes_per_second);
         if (device.multifd) {
             prediction.device = std::max(prediction.device, own);
         } else {
             prediction.main_channel += std::max(own, time_of(bytes, link));
         }
     }
-    prediction.complete = prediction.complete && (link > 0 || prediction.bytes == 0);
-    prediction.link = time_of(static_cast<double>(prediction.bytes), link);
+    prediction.bytes = unsent + outlook.sent_bytes;
+    prediction.complete = prediction.complete && (link > 0 || unsent == 0);
+    prediction.link =
+        time_of(static_cast<double>(unsent), link) +
+        time_of(static_cast<double>(outlook.sent_bytes), outlook.sent_bytes_per_second);
     prediction.round_trips = kRoundTrips * outlook.round_trip;
     prediction.records = kRecords * outlook.record;
-    prediction.total = std::max({prediction.link, prediction.device, prediction.main_channel}) +
-                       prediction.round_trips + prediction.records;
+    const auto largest = std::max({prediction.link, prediction.device, prediction.main_channel});
+    prediction.link_held = outlook.link_held && link > 0 && largest > prediction.device;
+    prediction.total = largest + prediction.round_trips + prediction.records;
     return prediction;
 }
 

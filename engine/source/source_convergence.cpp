@@ -55,6 +55,7 @@ PreCopyOutlook SourceSession::look_ahead() {
     const std::chrono::duration<double> time = Clock::now() - pre_copy_began_ - pre_copy_idle_;
     if (time.count() > 0)
         outlook.bytes_per_second = static_cast<double>(sent_bytes()) / time.count();
+    outlook.sent_bytes_per_second = link_rate(outlook.bytes_per_second);
     outlook.bytes_per_second = switchover_rate(outlook.bytes_per_second);
     return outlook;
 }
@@ -127,6 +128,7 @@ bool SourceSession::count_unloaded(PreCopyOutlook& outlook) {
         outlook.devices.push_back(
             {.left_bytes = slot.expected_bytes + unloaded,
              .reducible_bytes = sizes.initial_bytes + sizes.dirty_bytes + unloaded,
+             .sent_bytes = unloaded,
              .bytes_per_second = static_cast<double>(entry.loaded_bytes) * 1e6 /
                                  static_cast<double>(entry.write_us),
              .device = entry.device});
@@ -136,6 +138,7 @@ bool SourceSession::count_unloaded(PreCopyOutlook& outlook) {
     }
     outlook.left_bytes += unloaded_bytes_;
     outlook.reducible_bytes += unloaded_bytes_;
+    outlook.sent_bytes = unloaded_bytes_;
     if (settings_.avail_switchover_bandwidth != 0) return true;
     const auto sent = static_cast<double>(std::max<std::uint64_t>(sent_when_asked_, 1));
     outlook.bytes_per_second *= 1 - static_cast<double>(unloaded_bytes_) / sent;

@@ -16,6 +16,11 @@ using std::chrono::microseconds;
 // Less than this says more about caches and buffers than about a rate.
 constexpr std::uint64_t kMeasurableBytes = 256 * limits::kKiB;
 
+// Held back for less than this part of its time, a rate is off by no more than that.
+constexpr int kHeldPart = 20;
+
+constexpr std::string_view kFromPreCopy = "pre-copy";
+
 /// As the kernel knows it; 0 on a UNIX socket.
 microseconds round_trip_of(const Connection& connection) {
     tcp_info info{};
@@ -37,9 +42,15 @@ std::uint64_t count_of(microseconds time) {
     return static_cast<std::uint64_t>(time.count());
 }
 
+/// What kind of bound the total is, to be said before it.
+std::string bound_text(const PredictedDowntime& predicted) {
+    if (!predicted.complete) return "at least ";
+    return predicted.rate_held ? "at most " : "";
+}
+
 std::string text_of(const PredictedDowntime& predicted) {
-    std::string text = predicted.complete ? "" : "at least ";
-    text += time_text(predicted.total_us) + " for " + mib_text(predicted.bytes);
+    std::string text =
+        bound_text(predicted) + time_text(predicted.total_us) + " for " + mib_text(predicted.bytes);
     if (predicted.bytes_per_second != 0) {
         text += " at " + mib_text(predicted.bytes_per_second) + "/s (" +
                 std::string(predicted.rate_from) + ")";
@@ -53,9 +64,14 @@ std::string text_of(const PredictedDowntime& predicted) {
 }  // namespace
 
 /// What the link is expected to give, for the convergence as for the prediction.
-double SourceSession::switchover_rate(double measured) const {
+double SourceSession::link_rate(double measured) const {
     const auto available = settings_.avail_switchover_bandwidth;
-    const double rate = available != 0 ? static_cast<double>(available) : measured;
+    return available != 0 ? static_cast<double>(available) : measured;
+}
+
+/// The same for the switchover.
+double SourceSession::switchover_rate(double measured) const {
+    const double rate = link_rate(measured);
     const auto cap = static_cast<double>(settings_.max_switchover_bandwidth);
     return cap > 0 ? std::min(rate, cap) : rate;
 }
@@ -64,7 +80,12 @@ std::string_view SourceSession::rate_origin(double link) const {
     if (link <= 0) return "none";
     const auto cap = static_cast<double>(settings_.max_switchover_bandwidth);
     if (cap > 0 && link >= cap) return "max-switchover-bandwidth";
-    return settings_.avail_switchover_bandwidth != 0 ? "avail-switchover-bandwidth" : "pre-copy";
+    return settings_.avail_switchover_bandwidth != 0 ? "avail-switchover-bandwidth" : kFromPreCopy;
+}
+
+// What pre-copy got through then says only what --max-bandwidth allowed.
+bool SourceSession::held_by_rate_limit() const {
+    return pre_copy_pacer_.waited() > (Clock::now() - pre_copy_began_ - pre_copy_idle_) / kHeldPart;
 }
 
 // From what the switchover was decided on. A device whose data took the channels has the rate at
@@ -78,7 +99,11 @@ SwitchoverOutlook SourceSession::switchover_outlook() const {
     if (!measured && !given) {
         outlook.link_bytes_per_second = static_cast<double>(settings_.max_switchover_bandwidth);
     }
-    outlook.host_bytes = outlook_.left_bytes;
+    outlook.link_held =
+        rate_origin(outlook.link_bytes_per_second) == kFromPreCopy && held_by_rate_limit();
+    outlook.sent_bytes = outlook_.sent_bytes;
+    outlook.sent_bytes_per_second = outlook_.sent_bytes_per_second;
+    outlook.host_bytes = outlook_.left_bytes - std::min(outlook_.left_bytes, outlook_.sent_bytes);
     for (const auto& slot : devices_) {
         DeviceOutlook device{.left_bytes = slot->expected_bytes, .multifd = slot->multifd};
         if (slot->pre_copy_bytes.value() >= std::min(kMeasurableBytes, device.left_bytes)) {
@@ -87,7 +112,7 @@ SwitchoverOutlook SourceSession::switchover_outlook() const {
         const auto share =
             std::ranges::find(outlook_.devices, slot->id.value, &PreCopyShare::device);
         if (share != outlook_.devices.end()) {
-            device.left_bytes = share->left_bytes;
+            device.sent_bytes = share->sent_bytes;
             device.bytes_per_second = share->bytes_per_second;
         }
         outlook.host_bytes -= std::min(outlook.host_bytes, device.left_bytes);
@@ -111,6 +136,7 @@ bool SourceSession::predict_downtime() {
     predicted.bytes = prediction.bytes;
     predicted.bytes_per_second = static_cast<std::uint64_t>(outlook.link_bytes_per_second);
     predicted.complete = prediction.complete;
+    predicted.rate_held = prediction.link_held;
     predicted.rate_from = rate_origin(outlook.link_bytes_per_second);
     const auto text = text_of(predicted);
     if (settings_.strict_downtime && prediction.total > settings_.downtime_limit) {
@@ -129,7 +155,10 @@ bool SourceSession::refuse_downtime(const PredictedDowntime& predicted, const st
         std::ranges::max_element(predicted.parts, std::ranges::less{}, &DowntimePart::us);
     const std::string_view part = largest->name;
     const char* advice =
-        part == "link" ? "give it a faster link, fewer devices at once, or a larger limit"
+        predicted.rate_held ? "--max-bandwidth held that rate: say with "
+                              "--avail-switchover-bandwidth what the link gives, or give a larger "
+                              "limit"
+        : part == "link"    ? "give it a faster link, fewer devices at once, or a larger limit"
         : part == "device"
             ? "the slowest device is slower than the link: quieten it, or give a larger limit"
         : part == "main-channel"
@@ -144,8 +173,7 @@ bool SourceSession::refuse_downtime(const PredictedDowntime& predicted, const st
 void SourceSession::compare_downtime(microseconds downtime) const {
     if (!predicted_) return;
     log(LogLevel::info, "downtime " + time_text(count_of(downtime)) + ", predicted " +
-                            (predicted_->complete ? "" : "at least ") +
-                            time_text(predicted_->total_us));
+                            bound_text(*predicted_) + time_text(predicted_->total_us));
 }
 
 }  // namespace multifd

@@ -97,7 +97,9 @@ class SourceSession final : public MigrationSession {
     bool count_unloaded(PreCopyOutlook& outlook);
 
     // What the switchover will cost (source_prediction.cpp).
+    double link_rate(double measured) const;
     double switchover_rate(double measured) const;
+    bool held_by_rate_limit() const;
     std::string_view rate_origin(double link) const;
     SwitchoverOutlook switchover_outlook() const;
     bool predict_downtime();

@@ -110,6 +110,8 @@ struct PredictedDowntime {
     std::uint64_t bytes_per_second = 0;  ///< Of the link; 0 when not known.
     std::string_view rate_from;          ///< The setting that gave it, "pre-copy", or "none".
     bool complete = false;               ///< False: a rate was not known, so `total_us` is too low.
+    /// True: --max-bandwidth held the rate, the link may give more, and `total_us` is too high.
+    bool rate_held = false;
 };
 
 /// The first cause of a failure, and where.

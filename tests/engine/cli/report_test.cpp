@@ -44,7 +44,8 @@ RunOutcome completed() {
                                  .bytes = 5U << 20U,
                                  .bytes_per_second = 50'000'000,
                                  .rate_from = "pre-copy",
-                                 .complete = true};
+                                 .complete = true,
+                                 .rate_held = true};
     report.next_step = "nothing is left to do";
     outcome.settings = {
         {"packet-size", std::uint64_t{4096}, SettingOrigin::command_line},
@@ -113,6 +114,7 @@ TEST_CASE("the report of a completed run is by the schema and holds its numbers"
     CHECK(report.number("predicted-downtime.rate") == 50'000'000);
     CHECK(report.text("predicted-downtime.rate-from") == "pre-copy");
     CHECK(report.flag("predicted-downtime.complete"));
+    CHECK(report.flag("predicted-downtime.rate-held"));
     CHECK(report.number("transferred") == 3U << 20U);
     CHECK(report.real("mbps") == Approx(941.0));
     CHECK(report.number("settings.packet-size.value") == 4096);

@@ -22,6 +22,15 @@ TEST_CASE("without a rate nothing waits, and an abort is left to others", "[engi
     CHECK(pacer.take(kWeeks));
     CHECK(pacer.take(kWeeks));
     CHECK(progress == 0);
+    CHECK(pacer.waited().count() == 0);
+}
+
+TEST_CASE("for how long it has held senders back is known", "[engine]") {
+    std::atomic<std::uint64_t> progress = 0;
+    SendPacer pacer(progress, 1ms);
+    pacer.set_rate(100'000);
+    for (int i = 0; i < 3; ++i) REQUIRE(pacer.take(2'000));
+    CHECK(pacer.waited() >= 30ms);
 }
 
 TEST_CASE("a wait for the rate shows as progress, and an abort ends it", "[engine]") {

@@ -49,6 +49,26 @@ TEST_CASE("without any measurement the prediction is empty and the migration goe
     CHECK_FALSE(reports.source.predicted_downtime->complete);
 }
 
+TEST_CASE("a rate that --max-bandwidth held is said to be too low, any other is not", "[session]") {
+    const bool held = GENERATE(true, false);
+    CAPTURE(held);
+    SessionPair pair;
+    pair.source_settings.max_bandwidth = held ? 4'000'000 : std::uint64_t{1} << 40U;
+    ScriptedDevice::Script script;
+    script.state = pattern(100'000);
+    script.early = pattern(2'000'000);
+    script.traits.pre_copy = true;
+    pair.add_device("gpu0", script);
+    const auto reports = pair.run();
+    REQUIRE(reports.source.status == Status::completed);
+    const auto& predicted = reports.source.predicted_downtime;
+    REQUIRE(predicted);
+    CHECK(predicted->rate_from == "pre-copy");
+    CHECK(predicted->complete);
+    if (held) CHECK(predicted->bytes_per_second <= 4'400'000);
+    CHECK(predicted->rate_held == held);
+}
+
 TEST_CASE("the cap on the switchover bounds what is expected of the link", "[session]") {
     PredictedPair pair(1'000'000'000);
     pair.source_settings.max_switchover_bandwidth = 10'000'000;

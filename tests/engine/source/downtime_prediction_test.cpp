@@ -78,4 +78,40 @@ TEST_CASE("what was not measured makes the prediction a lower bound, and nothing
     CHECK(prediction.total == one.total);
 }
 
+TEST_CASE("what was sent before needs no more of the switchover's rate, but is still to be loaded",
+          "[engine]") {
+    auto outlook = outlook_of({{200'000, kMega, true, 300'000}, {0, kMega, true, 0}}, kMega);
+    outlook.sent_bytes = 400'000;  // Of one device nothing has been loaded yet, so 100'000 are its.
+    outlook.sent_bytes_per_second = 4 * kMega;
+    const auto prediction = predict(outlook);
+    CHECK(prediction.link == 300ms);
+    CHECK(prediction.device == 500ms);
+    CHECK(prediction.bytes == 600'000);
+    CHECK(prediction.complete);
+}
+
+TEST_CASE("a rate that was held makes an upper bound where it decides", "[engine]") {
+    struct Case {
+        const char* name;
+        double device, link;
+        bool held;
+        std::chrono::microseconds total;
+        bool at_most, complete;
+    };
+    const auto one = GENERATE(values<Case>({
+        {"it decides", 10 * kMega, kMega, true, 500ms, true, true},
+        {"the device decides", kMega, 10 * kMega, true, 500ms, false, true},
+        {"not held", 10 * kMega, kMega, false, 500ms, false, true},
+        // The other way round it would be neither.
+        {"a lower bound uses no held rate", 0, kMega, true, 0us, false, false},
+    }));
+    INFO(one.name);
+    auto outlook = outlook_of({{500'000, one.device, true}}, one.link);
+    outlook.link_held = one.held;
+    const auto prediction = predict(outlook);
+    CHECK(prediction.total == one.total);
+    CHECK(prediction.link_held == one.at_most);
+    CHECK(prediction.complete == one.complete);
+}
+
 }  // namespace multifd
