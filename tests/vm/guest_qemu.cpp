@@ -75,9 +75,10 @@ GuestQemu::GuestQemu(const std::vector<std::string>& devices, Transfer transfer,
                           "-qmp",
                           "unix:" + (folder_ / "qmp") + ",server=off"};
     for (std::size_t index = 0; index < devices.size(); ++index) {
+        // This kernel gives no reports of what a device has written by DMA, so QEMU must not ask.
         settings.arguments.emplace_back("-device");
-        settings.arguments.push_back("vfio-pci,sysfsdev=" + devices[index] +
-                                     ",addr=" + std::to_string(index + 4) +
+        settings.arguments.push_back("vfio-pci,x-device-dirty-page-tracking=off,sysfsdev=" +
+                                     devices[index] + ",addr=" + std::to_string(index + 4) +
                                      ".0,enable-migration=on,x-migration-multifd-transfer=" +
                                      (transfer == Transfer::channels ? "on" : "off"));
     }

@@ -4,8 +4,8 @@
 #include <csignal>
 #include <list>
 
-#include "tests/end_to_end/moments.hpp"
 #include "tests/vm/guest_device.hpp"
+#include "tests/vm/held_cancel.hpp"
 
 namespace multifd::vm {
 namespace {
@@ -79,16 +79,11 @@ TEST_CASE("an mtty's state takes the main channel where that is asked for", "[te
 }
 
 TEST_CASE("a cancel half way gives every mtty back as it was", "[tests]") {
-    const Moment moment = GENERATE(as<Moment>{}, "packet 3", "back loaded");
+    const Moment moment = GENERATE(as<Moment>{}, "packet 3", "main eof");
     CAPTURE(moment);
     Fleet fleet(2);
-    MomentousMigration momentous(fleet.plan, moment, [](MomentousMigration& self) {
-        self.migration().source_process()->signal(SIGINT);
-    });
-    momentous.start();
-    const Outcome outcome = momentous.migration().finish();
+    const Outcome outcome = cancel_at(fleet.plan, moment);
     INFO(describe(outcome));
-    REQUIRE(momentous.seen(moment));
     CHECK(outcome.source.exit_code == kCancelled);
     check_source_kept(outcome);
     Fleet::check_states(fleet.sources, DeviceState::running);

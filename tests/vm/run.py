@@ -22,7 +22,8 @@ from packages import Packages, Unavailable  # noqa: E402
 HERE = pathlib.Path(__file__).resolve().parent
 UNAVAILABLE = 77
 MEMORY_MIB = 2048
-BIOS = ("usr/share/seabios/bios-256k.bin", "usr/share/qemu/linuxboot_dma.bin")
+BIOS = ("usr/share/seabios/bios-256k.bin", "usr/share/qemu/linuxboot_dma.bin",
+        "usr/share/qemu/kvmvapic.bin")
 
 
 def make_initramfs(arguments, kernel, packages):
