@@ -63,11 +63,11 @@ VfioLocation locate_sysfs(const fs::path& folder, const VfioRoots& roots) {
 }
 
 VfioLocation locate_pci(std::string_view address, const VfioRoots& roots) {
-    static const std::regex kForm("([0-9a-f]{4,8}:)?[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7]",
-                                  std::regex::icase);
+    static const std::regex form("([0-9a-f]{4,8}:)?[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7]",
+                                 std::regex::icase);
     std::string name(address);
     std::smatch parts;
-    if (!std::regex_match(name, parts, kForm)) {
+    if (!std::regex_match(name, parts, form)) {
         throw std::runtime_error("\"" + name + "\" is no PCI address; like 0000:3b:00.2");
     }
     if (!parts[1].matched) name = "0000:" + name;
