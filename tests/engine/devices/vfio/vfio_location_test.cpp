@@ -95,6 +95,16 @@ TEST_CASE("a character device is preferred, but needs iommufd", "[vfio]") {
     CHECK(driver->attached == std::vector<std::string>{"bind-iommufd", "allocate", "attach 77"});
 }
 
+TEST_CASE("a character device whose node is missing leaves the group", "[vfio]") {
+    Host host;
+    host.bound("vfio-pci").with_group().with_cdev().node("iommu");
+    std::filesystem::remove(host.dev("vfio/devices/vfio3"));
+    const VfioLocation found = locate_pci("3b:00.2", host.roots());
+    CHECK(found.cdev.empty());
+    CHECK(found.iommufd.empty());
+    CHECK(found.group == host.dev("vfio/12"));
+}
+
 TEST_CASE("what cannot be found or opened is said with what to do", "[vfio]") {
     Host host;
     CHECK_THROWS_WITH(locate_pci("nonsense", host.roots()), Catch::Contains("no PCI address"));
