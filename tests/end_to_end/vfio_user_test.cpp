@@ -139,6 +139,45 @@ std::uint32_t number_at(const std::string& bytes, std::size_t offset) {
     return value;
 }
 
+template <class T>
+std::string native(T value) {
+    return {reinterpret_cast<const char*>(&value), sizeof value};
+}
+
+/// A client of the migration region, which is region 9.
+class OldClient {
+  public:
+    explicit OldClient(const std::string& path) : client_(path) {
+        client_.send(message(1, version(std::string("{}\0", 3))));
+        const std::string head = client_.receive(16);
+        static_cast<void>(client_.receive(number_at(head, 4) - 16));
+    }
+    [[nodiscard]] std::string read(std::uint64_t offset, std::uint64_t size) const {
+        client_.send(message(9, access(offset, size)));
+        const std::string head = client_.receive(16);
+        REQUIRE(number_at(head, 8) == 1);
+        return client_.receive(number_at(head, 4) - 16).substr(16);
+    }
+    void write(std::uint64_t offset, const std::string& bytes) const {
+        client_.send(message(10, access(offset, bytes.size()) + bytes));
+        const std::string reply = client_.receive(32);
+        REQUIRE(number_at(reply, 8) == 1);
+    }
+    [[nodiscard]] std::uint64_t number(std::uint64_t offset) const {
+        std::uint64_t value = 0;
+        std::memcpy(&value, read(offset, sizeof value).data(), sizeof value);
+        return value;
+    }
+    void set_state(std::uint32_t bits) const { write(0, native(bits)); }
+
+  private:
+    static std::string access(std::uint64_t offset, std::uint64_t size) {
+        return native(offset) + native(std::uint32_t{9}) + native(static_cast<std::uint32_t>(size));
+    }
+
+    RawClient client_;
+};
+
 void check_error_reply(const std::string& reply, int expected) {
     CHECK(reply.size() == 16);
     CHECK(number_at(reply, 4) == 16);
@@ -149,7 +188,7 @@ void check_error_reply(const std::string& reply, int expected) {
 }  // namespace
 
 TEST_CASE("served devices migrate over the channels, with pre-copy and without", "[vfio_user]") {
-    const std::string precopy = GENERATE(as<std::string>{}, "on", "off");
+    const std::string precopy = GENERATE(as<std::string>{}, "on", "on,dirty-rate=5MiB/s", "off");
     const std::string multifd = GENERATE(as<std::string>{}, "on", "off");
     CAPTURE(precopy, multifd);
     const Serving from({"memory,idstr=a,size=20MiB,seed=3,precopy=" + precopy,
@@ -334,6 +373,71 @@ TEST_CASE("messages that make no sense cost their client the connection at most"
     const Outcome outcome = migrate(plan_of(from, to));
     INFO(describe(outcome));
     check_completed(outcome);
+}
+
+TEST_CASE("the older interface moves a state between two servers, in chunks of any size",
+          "[vfio_user]") {
+    const std::size_t piece = GENERATE(1000U, 65535U, 65536U);
+    CAPTURE(piece);
+    const Words old_interface = words("--interface v1");
+    const Serving from({"memory,idstr=a,size=200000,seed=8"}, old_interface);
+    const Serving to({"memory,idstr=a,seed=8"}, old_interface + kDestination);
+    const OldClient source(from.socket());
+    source.set_state(2);
+    std::string state;
+    while (source.number(8) != 0) {
+        const std::uint64_t offset = source.number(16);
+        const std::uint64_t size = source.number(24);
+        REQUIRE(size <= 65536);
+        // In two parts, the second one first.
+        const std::string tail = source.read(offset + size / 2, size - size / 2);
+        state += source.read(offset, size / 2) + tail;
+    }
+    CHECK(state.size() > 200000);
+    const OldClient destination(to.socket());
+    destination.set_state(4);
+    for (std::size_t at = 0; at < state.size(); at += piece) {
+        const std::string part = state.substr(at, piece);
+        destination.write(destination.number(16), part);
+        destination.write(24, native(std::uint64_t{part.size()}));
+    }
+    destination.set_state(1);
+    CHECK(destination.read(0, 4) == native(std::uint32_t{1}));
+}
+
+TEST_CASE("a client reads in any size that was negotiated", "[vfio_user]") {
+    Serving from({"memory,idstr=a,size=200000"});
+    std::string whole;
+    for (const std::uint32_t size : {1048576U, 65535U, 65536U, 65537U, 4096U, 777U}) {
+        CAPTURE(size);
+        const RawClient client(from.socket());
+        const auto ask = [&](const std::string& bytes) {
+            client.send(bytes);
+            std::string reply = client.receive(16);
+            REQUIRE(reply.size() == 16);
+            return reply + client.receive(number_at(reply, 4) - 16);
+        };
+        ask(message(1, version(std::string("{}\0", 3))));
+        const auto set_state = [&](std::uint32_t state) {
+            return number_at(
+                ask(message(16, native(16U) + native(0x20002U) + native(state) + native(0U))), 8);
+        };
+        REQUIRE(set_state(3) == 1);
+        check_error_reply(ask(message(17, native(1048585U) + native(1048577U))), EINVAL);
+        check_error_reply(ask(message(17, native(size + 7) + native(size))), EINVAL);
+        std::string state;
+        for (std::uint32_t got = 1; got != 0;) {
+            const std::string reply = ask(message(17, native(size + 8) + native(size)));
+            REQUIRE(reply.size() == 24 + size);
+            got = number_at(reply, 20);
+            REQUIRE(got <= size);
+            state += reply.substr(24, got);
+        }
+        if (whole.empty()) whole = state;
+        CHECK(state == whole);
+        REQUIRE(set_state(2) == 1);
+    }
+    CHECK(whole.size() > 200000);
 }
 
 TEST_CASE("what a command line of serve-device lacks is said", "[vfio_user]") {

@@ -55,20 +55,35 @@ CallResult VfioUserDevice::examine(const Patience& patience) {
     return find_config_space(patience);
 }
 
+// A stopped device's server may refuse to describe it; what it has, it has nevertheless.
 CallResult VfioUserDevice::find_config_space(const Patience& patience) {
+    const auto lost = [this](const CallResult& asked) {
+        return !connection_.is_open() || asked.error == std::errc::timed_out;
+    };
+    std::array<std::byte, DeviceInfo::kBytes> described{};
+    CallResult asked = connection_.request(Command::device_get_info, encode(DeviceInfo{}), {},
+                                           {described, {}}, patience);
+    if (lost(asked)) return asked;
+    const auto device = decode_device_info(described);
+    const bool too_few = asked.ok() && device.has_value() && device->num_regions <= kConfigRegion;
+
     RegionInfo wanted;
     wanted.index = kConfigRegion;
     std::array<std::byte, RegionInfo::kBytes> reply{};
-    const CallResult asked = connection_.request(Command::device_get_region_info, encode(wanted),
-                                                 {}, {reply, {}}, patience);
-    if (!connection_.is_open() || asked.error == std::errc::timed_out) return asked;
-    // A stopped device's server may refuse to say, and the space it has nevertheless.
-    config_bytes_ = kConfigSpaceBytes;
-    if (!asked.ok()) return CallResult::success();
-    const auto info = decode_region_info(reply);
-    if (info.has_value() && info->size >= kConfigSpaceBytes && info->size <= kConfigSpaceBytesMax) {
-        config_bytes_ = static_cast<std::size_t>(info->size);
-        return CallResult::success();
+    if (!too_few) {
+        asked = connection_.request(Command::device_get_region_info, encode(wanted), {},
+                                    {reply, {}}, patience);
+        if (lost(asked)) return asked;
+        if (!asked.ok()) {
+            config_bytes_ = kConfigSpaceBytes;
+            return CallResult::success();
+        }
+        const auto info = decode_region_info(reply);
+        if (info.has_value() && info->size >= kConfigSpaceBytes &&
+            info->size <= kConfigSpaceBytesMax) {
+            config_bytes_ = static_cast<std::size_t>(info->size);
+            return CallResult::success();
+        }
     }
     return CallResult::failure(std::errc::operation_not_supported,
                                "the device has no PCI config space: give it config=off");

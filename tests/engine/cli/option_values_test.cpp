@@ -37,6 +37,10 @@ TEST_CASE("values are read with their units", "[cli]") {
     CHECK(read_channels("255") == 255);
     CHECK(read_peer("qemu") == Peer::qemu);
     CHECK(read_on_unknown_owner("exit") == OnUnknownOwner::exit);
+    CHECK(read_interface("v1") == vfio_user::Interface::v1);
+    CHECK(read_interface("v2") == vfio_user::Interface::v2);
+    CHECK(read_role("source") == Role::source);
+    CHECK(read_role("destination") == Role::destination);
     CHECK(read_compression("none") == MultifdCompression::none);
     CHECK(read_compression("zstd") == MultifdCompression::zstd);
     CHECK(read_compression("auto") == MultifdCompression::automatic);

@@ -95,6 +95,8 @@ class QuirkyServer {
     Bytes taken;  ///< What was written; read it when no request is under way.
     Bytes state_to_give = Bytes(5000, std::byte{9});
     std::size_t largest_write = 0;
+    std::uint32_t regions = 9;
+    std::uint64_t config_bytes = 256;
     std::vector<std::uint32_t> states;
     ScriptedServer& server() { return server_; }
 
@@ -116,10 +118,16 @@ class QuirkyServer {
                 if (stopped) return make_error_reply(header, std::errc::invalid_argument);
                 state_ = 2;
                 return make_reply(header);
+            case Command::device_get_info: {
+                if (stopped) return make_error_reply(header, std::errc::invalid_argument);
+                DeviceInfo info;
+                info.num_regions = regions;
+                return make_reply(header, encode(info));
+            }
             case Command::device_get_region_info: {
                 if (stopped) return make_error_reply(header, std::errc::invalid_argument);
                 RegionInfo info;
-                info.size = 256;
+                info.size = config_bytes;
                 return make_reply(header, encode(info));
             }
             case Command::region_read: {
@@ -344,6 +352,23 @@ TEST_CASE("a stopped device whose server tells little can be used all the same",
     const auto device = client_of(folder / "s");
     CHECK(device->state() == DeviceState::stop);
     CHECK(save_all(*device).config.size() == 308);
+}
+
+TEST_CASE("a device without a config space needs config=off", "[vfio_user]") {
+    const TemporaryFolder folder;
+    QuirkyServer server(folder / "s");
+    const std::string said = "no PCI config space: give it config=off";
+    SECTION("it has too few regions") {
+        server.regions = 7;
+    }
+    SECTION("its region is empty") {
+        server.config_bytes = 0;
+    }
+    SECTION("its region is larger than any") {
+        server.config_bytes = 4097;
+    }
+    CHECK(refusal(",socket=" + (folder / "s")).find(said) != std::string::npos);
+    CHECK(save_all(*client_of(folder / "s", "config=off")).config.size() == 32);
 }
 
 TEST_CASE("a stopped device is reset by way of RESUMING, and its connection dropped",
