@@ -133,7 +133,9 @@ CallResult ServedDevice::read(std::span<std::byte> target) {
     CallResult possible = require(output_.has_value(), "reading");
     if (!possible.ok()) return possible;
     const bool stopped = state() == DeviceState::stop_copy;
-    return guarded([&] { return output_->read(target, stopped); });
+    CallResult got = guarded([&] { return output_->read(target, stopped); });
+    if (output_->ended()) config_bytes_ = output_->config_bytes();
+    return got;
 }
 
 CallResult ServedDevice::write(ConstBytes source) {
@@ -145,7 +147,9 @@ CallResult ServedDevice::write(ConstBytes source) {
 CallResult ServedDevice::pending_bytes() {
     if (output_ && output_->ended()) return CallResult::success(output_->buffered_bytes());
     CallResult left = guarded([&] { return device_.stop_copy_size(); });
-    if (left.ok() && output_) left.value += output_->buffered_bytes();
+    if (!left.ok()) return left;
+    left.value += section_overhead(identity_, left.value, chunk_bytes_, config_bytes_);
+    if (output_) left.value += output_->buffered_bytes();
     return left;
 }
 

@@ -44,7 +44,8 @@ class ServedDevice {
     CallResult read(std::span<std::byte> target);
     /// In RESUMING.
     CallResult write(ConstBytes source);
-    /// Bytes that read() would still give, about: state, and what is in the buffer.
+    /// The most that read() would still give, sections included, as far as the device tells. Until
+    /// a config state has been seen, the largest one is counted.
     CallResult pending_bytes();
     /// Afterwards the device runs, or is stopped when the backing cannot be had.
     CallResult reset();
@@ -67,8 +68,9 @@ class ServedDevice {
     const ServedIdentity identity_;
     const std::size_t chunk_bytes_;
     const Backing backing_;
-    std::optional<StateOutput> output_;  ///< While the device is saved.
-    std::optional<StateInput> input_;    ///< While it resumes.
+    std::size_t config_bytes_ = SectionLimits::kConfigBytesMax;  ///< Of the last save, or the most.
+    std::optional<StateOutput> output_;                          ///< While the device is saved.
+    std::optional<StateInput> input_;                            ///< While it resumes.
 };
 
 /// Whether the device acts by itself in this state.

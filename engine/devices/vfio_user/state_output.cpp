@@ -35,12 +35,11 @@ CallResult StateOutput::refill(bool stopped) {
     if (ended_) return CallResult::success();
     buffer_.resize(SectionLimits::kDataHeadBytes + chunk_bytes_);
     const auto room = std::span(buffer_).subspan(SectionLimits::kDataHeadBytes);
-    CallResult got = device_.read(room);
+    CallResult got = read_chunk(room, stopped);
     if (!got.ok() || got.value == 0) {
         buffer_.clear();
         return got.ok() && stopped ? append_end() : got;
     }
-    MULTIFD_ASSERT(got.value <= room.size());
     const auto data = room.first(static_cast<std::size_t>(got.value));
     data_bytes_ += data.size();
     digest_.add(data);
@@ -49,6 +48,19 @@ CallResult StateOutput::refill(bool stopped) {
     std::ranges::copy(head, buffer_.begin());
     buffer_.resize(head.size() + data.size());
     return got;
+}
+
+CallResult StateOutput::read_chunk(std::span<std::byte> room, bool stopped) {
+    std::size_t done = 0;
+    while (done < room.size() && !drained_) {
+        CallResult got = device_.read(room.subspan(done));
+        if (!got.ok()) return got;
+        MULTIFD_ASSERT(got.value <= room.size() - done);
+        drained_ = stopped && got.value == 0;
+        if (got.value == 0) break;
+        done += static_cast<std::size_t>(got.value);
+    }
+    return CallResult::success(done);
 }
 
 CallResult StateOutput::append_end() {
@@ -60,6 +72,7 @@ CallResult StateOutput::append_end() {
                                                                 std::to_string(config.size()) +
                                                                 " bytes; at most 1 MiB is allowed");
     }
+    config_bytes_ = config.size();
     digest_.add(config);
     append_config(buffer_, config);
     append_footer_and_end(buffer_, data_bytes_, digest_.value());

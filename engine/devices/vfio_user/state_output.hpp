@@ -23,17 +23,23 @@ class StateOutput {
     /// What stands in the buffer, and whether the end does.
     [[nodiscard]] std::size_t buffered_bytes() const noexcept { return buffer_.size() - given_; }
     [[nodiscard]] bool ended() const noexcept { return ended_; }
+    /// The config state's; 0 before it has been put into the buffer.
+    [[nodiscard]] std::size_t config_bytes() const noexcept { return config_bytes_; }
 
   private:
     /// Fills the empty buffer; it stays empty when there is nothing (for now).
     CallResult refill(bool stopped);
+    /// Reads a chunk, a whole one if there is so much: value is how much.
+    CallResult read_chunk(std::span<std::byte> room, bool stopped);
     CallResult append_end();
 
     Device& device_;
     const std::size_t chunk_bytes_;
     Bytes buffer_;
     std::size_t given_ = 0;  ///< Of buffer_.
+    bool drained_ = false;   ///< The stopped device has said that nothing more comes.
     bool ended_ = false;     ///< The end has been put into the buffer.
+    std::size_t config_bytes_ = 0;
     std::uint64_t data_bytes_ = 0;
     PiecewiseHash digest_;
 };

@@ -31,6 +31,16 @@ std::string text(const ServedIdentity& identity) {
 
 }  // namespace
 
+std::uint64_t section_overhead(const ServedIdentity& identity, std::uint64_t state_bytes,
+                               std::size_t chunk_bytes, std::size_t config_bytes) noexcept {
+    const std::size_t header =
+        kFixedHeaderBytes + 2 + identity.kind.size() + identity.idstr.size() + kInstanceBytes;
+    // One section is not full where pre-copy ends, and one where the state does.
+    const std::uint64_t data_sections = state_bytes / chunk_bytes + 2;
+    return header + data_sections * SectionLimits::kDataHeadBytes + SectionLimits::kDataHeadBytes +
+           config_bytes + 1 + kFooterBytes + 1;
+}
+
 void append_state_header(Bytes& target, const ServedIdentity& identity) {
     append_integer(target, kHeaderMark);
     append_integer(target, SectionLimits::kMagic);

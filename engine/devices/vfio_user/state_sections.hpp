@@ -38,6 +38,12 @@ struct SectionLimits {
     static constexpr std::size_t kConfigBytesMax = std::size_t{1} << 20U;
 };
 
+/// The most that stands around `state_bytes` in data sections of `chunk_bytes`: heads, a config
+/// state of `config_bytes`, header, footer and end.
+[[nodiscard]] std::uint64_t section_overhead(const ServedIdentity& identity,
+                                             std::uint64_t state_bytes, std::size_t chunk_bytes,
+                                             std::size_t config_bytes) noexcept;
+
 // The writing half: each appends one section, or the head of one, to `target`.
 
 void append_state_header(Bytes& target, const ServedIdentity& identity);

@@ -223,7 +223,7 @@ TEST_CASE("a state goes from one served device to another, whatever the sizes", 
     CHECK(failure(loaded) == "");
     CHECK(target->set_state(DeviceState::running).ok());
     CHECK(target->state() == DeviceState::running);
-    CHECK(target->stop_copy_size().value == 300000);
+    CHECK(target->stop_copy_size().value >= saved.state.size());
 }
 
 TEST_CASE("a state that is not whole is refused before the server is asked", "[vfio_user]") {
