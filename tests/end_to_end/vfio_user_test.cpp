@@ -405,6 +405,15 @@ TEST_CASE("the older interface moves a state between two servers, in chunks of a
     CHECK(destination.read(0, 4) == native(std::uint32_t{1}));
 }
 
+TEST_CASE("a served device conforms", "[vfio_user]") {
+    const std::string options = GENERATE(as<std::string>{}, ",precopy=on", ",p2p=off");
+    const Serving serving({"memory,idstr=a,size=3MiB" + options});
+    const CommandEnd end = run_command({"check", "--device", serving.client()});
+    INFO(describe("check", end));
+    CHECK(end.exit_code == 0);
+    CHECK(end.standard_output.find(" 0 failed") != std::string::npos);
+}
+
 TEST_CASE("a client reads in any size that was negotiated", "[vfio_user]") {
     Serving from({"memory,idstr=a,size=200000"});
     std::string whole;
