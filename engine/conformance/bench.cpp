@@ -11,19 +11,20 @@ void append(std::vector<std::byte>& target, std::span<const std::byte> bytes) {
 }
 
 /// Until the device has nothing more to give, or `target` has grown by `bytes_max`.
-void read_into(std::vector<std::byte>& target, CheckedDevice& device, CallSizes sizes,
-               std::size_t bytes_max) {
-    const std::size_t before = target.size();
-    for (std::size_t call = 0; target.size() - before < bytes_max; ++call) {
-        const auto bytes = device.read(sizes[call % sizes.size()]);
+void read_into(SavedState& target, CheckedDevice& device, CallSizes sizes, std::size_t bytes_max) {
+    const bool chunked = device.traits().chunked;
+    const std::size_t before = target.state.size();
+    for (std::size_t call = 0; target.state.size() - before < bytes_max; ++call) {
+        const auto bytes = device.read(chunked ? kLargeCalls.front() : sizes[call % sizes.size()]);
         if (bytes.empty()) return;
-        append(target, bytes);
+        append(target.state, bytes);
+        if (chunked) target.reads.push_back(bytes.size());
     }
 }
 
 void save_into(SavedState& target, CheckedDevice& device, CallSizes sizes) {
     target.config.clear();
-    read_into(target.state, device, sizes, target.state.max_size());
+    read_into(target, device, sizes, target.state.max_size());
     target.config = device.save_config();
 }
 
@@ -117,7 +118,7 @@ void Bench::reset(CheckedDevice& device) {
 }
 
 void Bench::read_source(CallSizes sizes, std::size_t bytes_max) {
-    read_into(saved_.state, source_, sizes, bytes_max);
+    read_into(saved_, source_, sizes, bytes_max);
 }
 
 const SavedState& Bench::save_rest(CallSizes sizes) {
@@ -144,13 +145,23 @@ const SavedState& Bench::save_source(CallSizes sizes) {
 }
 
 void Bench::write_all(CheckedDevice& device, const SavedState& saved, CallSizes sizes) {
-    std::span<const std::byte> left = saved.state;
-    for (std::size_t call = 0; !left.empty(); ++call) {
-        const auto piece = left.first(std::min(left.size(), sizes[call % sizes.size()]));
-        device.write(piece);
-        left = left.subspan(piece.size());
-    }
+    for (const auto piece : pieces_of(saved, saved.state.size(), sizes)) device.write(piece);
     device.load_config(saved.config);
+}
+
+std::vector<std::span<const std::byte>> Bench::pieces_of(const SavedState& saved, std::size_t bytes,
+                                                         CallSizes sizes) {
+    const bool chunked = !saved.reads.empty();
+    const CallSizes wanted = chunked ? CallSizes(saved.reads) : sizes;
+    std::vector<std::span<const std::byte>> pieces;
+    std::span<const std::byte> left = std::span(saved.state).first(bytes);
+    for (std::size_t call = 0; !left.empty(); ++call) {
+        const std::size_t size = wanted[call % wanted.size()];
+        if (chunked && size > left.size()) break;
+        pieces.push_back(left.first(std::min(left.size(), size)));
+        left = left.subspan(pieces.back().size());
+    }
+    return pieces;
 }
 
 void Bench::load(const SavedState& saved, CallSizes sizes) {

@@ -18,9 +18,11 @@ namespace multifd {
 struct SavedState {
     std::vector<std::byte> state;
     std::vector<std::byte> config;
+    std::vector<std::size_t> reads;  ///< What each read() gave, of a device that gives chunks.
 };
 
-/// How many bytes each call asks for or gives, over and over. Not empty, none is 0.
+/// How many bytes each call asks for or gives, over and over. Not empty, none is 0. A device that
+/// gives chunks is asked by the largest calls whatever they say, and given them as they came.
 using CallSizes = std::span<const std::size_t>;
 
 inline constexpr std::array<std::size_t, 1> kLargeCalls{std::size_t{1} << 20U};
@@ -79,6 +81,11 @@ class Bench {
     // Loading.
     /// In RESUMING: all of it. A state without a config state is given an empty one.
     static void write_all(CheckedDevice& device, const SavedState& saved, CallSizes sizes);
+    /// The first `bytes` of the state in the pieces in which a device is to be given them; of a
+    /// state in chunks as many as are whole.
+    [[nodiscard]] static std::vector<std::span<const std::byte>> pieces_of(const SavedState& saved,
+                                                                           std::size_t bytes,
+                                                                           CallSizes sizes);
     /// Brings the destination to RESUMING, writes all of it, and brings it to STOP.
     void load(const SavedState& saved, CallSizes sizes = kLargeCalls);
     /// Reads back what the destination has loaded, which is in STOP, and compares.

@@ -308,8 +308,11 @@ bool DestinationSession::make_plane(std::vector<Connection> channels) {
         if (slot->pre_copy_on_channels) inbound->begin_pre_copy(slot->id);
     }
     if (Refusal gap; !qemu_) (void)inbound->watch_for_gaps(gap);
-    // For pieces of state, a config state or a host section: each at most 1 MiB.
-    main_buffer_.emplace(limits::kConfigStateBytesMax, 1);
+    // For pieces of state, a config state or a host section: each at most 1 MiB; and for chunks
+    // that must stay whole, which are no larger than a packet of the source's.
+    const auto chunked = [](const auto& slot) { return slot->traits.chunked; };
+    const std::size_t chunk_bytes = std::ranges::any_of(devices_, chunked) ? packet_bytes_ : 0;
+    main_buffer_.emplace(std::max<std::size_t>(limits::kConfigStateBytesMax, chunk_bytes), 1);
     main_hash_.emplace();
     {
         const std::scoped_lock lock(plane_mutex_);

@@ -228,6 +228,13 @@ Result<> DestinationSession::load_data(DeviceSlot& slot, const SectionBegin& beg
     main_hash_->restart();
     auto& device = *slot.entry.device;
     const auto buffer = main_buffer_->at(0);
+    if (slot.traits.chunked && bytes > buffer.size()) {
+        fail({.code = Errc::device_failed,
+              .detail = "a chunk of " + std::to_string(bytes) + " bytes came, and " +
+                        std::to_string(buffer.size()) + " is the most that can stay whole",
+              .device = slot.identity});
+        return ErrorCode(Errc::cancelled);
+    }
     for (std::uint64_t left = bytes; left > 0;) {
         const auto piece =
             buffer.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size())));

@@ -26,10 +26,17 @@ struct DeviceTimes {
 ///            starts a job, or by that job; a job's end publishes what it wrote.
 struct DeviceSlot {
     DeviceSlot(DeviceEntry device_entry, DeviceId device_id)
-        : entry(std::move(device_entry)),
+        : entry(with_its_way(std::move(device_entry))),
           identity{entry.idstr, entry.instance_id},
           id(device_id),
           traits(entry.device->traits()) {}
+
+    /// Packets have their own sizes, so chunks stay whole on the main channel alone.
+    static DeviceEntry with_its_way(DeviceEntry entry) {
+        const bool undecided = entry.multifd == MultifdProperty::automatic;
+        if (undecided && entry.device->traits().chunked) entry.multifd = MultifdProperty::off;
+        return entry;
+    }
 
     const DeviceEntry entry;
     const DeviceIdentity identity;

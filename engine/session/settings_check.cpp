@@ -66,6 +66,11 @@ void check_devices(const std::vector<DeviceEntry>& devices) {
             refuse("a device's idstr must have 1 to 255 bytes and no NUL");
         }
         if (entry.device == nullptr) refuse("device " + to_string(identity) + " has no Device");
+        if (entry.multifd == MultifdProperty::on && entry.device->traits().chunked) {
+            refuse("device " + to_string(identity) +
+                   " gives its state in chunks that must stay whole, which the channels do not "
+                   "keep; leave out multifd=on");
+        }
         if (!seen.insert(identity).second) {
             refuse("device " + to_string(identity) +
                    " is given twice; idstr and instance-id together "

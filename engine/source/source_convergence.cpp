@@ -48,10 +48,11 @@ PreCopyOutlook SourceSession::look_ahead() {
     const std::uint64_t pending = host_pending_bytes();
     outlook.left_bytes += pending;
     outlook.reducible_bytes += pending;
-    outlook.acknowledged = !switchover_ack_ || inbox_.mail().switchover_ack ||
-                           (qemu_ && std::ranges::none_of(devices_, [](const auto& slot) {
-                                return slot->seen_state == DeviceState::pre_copy;
-                            }));
+    outlook.acknowledged =
+        !switchover_ack_ || inbox_.mail().switchover_ack ||
+        (qemu_ && std::ranges::none_of(devices_, [](const auto& slot) {
+             return slot->seen_state == DeviceState::pre_copy && !slot->traits.chunked;
+         }));
     const std::chrono::duration<double> time = Clock::now() - pre_copy_began_ - pre_copy_idle_;
     if (time.count() > 0)
         outlook.bytes_per_second = static_cast<double>(sent_bytes()) / time.count();

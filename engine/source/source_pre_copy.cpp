@@ -109,7 +109,9 @@ bool SourceSession::send_start_sections() {
         outgoing.section_id = slot->id.value + 1;
         // A QEMU destination hears INIT_DATA_SENT only of devices with pre-copy, a multifd one of
         // all.
-        outgoing.initial_sent = !switchover_ack_ || (qemu_ && !slot->pre_copies);
+        // One that may be read by a device of interface version 1 has no such token.
+        const bool told = qemu_ && (!slot->pre_copies || slot->traits.chunked);
+        outgoing.initial_sent = !switchover_ack_ || told;
         outgoing.dry = true;
         auto& records = writer_->records();
         records.section_begin(SectionType::start, outgoing.section_id, slot->identity.idstr,
@@ -157,7 +159,8 @@ bool SourceSession::pre_copy_device(DeviceSlot& slot) {
     auto& outgoing = outgoing_[slot.id.value];
     // Held to a rate, sections are small: nothing is long on its way.
     const auto whole = main_buffer_->at(0);
-    const auto buffer = whole.first(std::min(whole.size(), pre_copy_pacer_.piece_bytes()));
+    const auto piece = slot.traits.chunked ? whole.size() : pre_copy_pacer_.piece_bytes();
+    const auto buffer = whole.first(std::min(whole.size(), piece));
     std::size_t size = 0;
     if (slot.seen_state == DeviceState::pre_copy) {
         const auto read = read_some(slot, buffer);

@@ -116,6 +116,7 @@ class SourceSession final : public MigrationSession {
     void submit_config(DeviceSlot& slot);
     bool fail_over_long_read(const DeviceSlot& slot);
     std::optional<std::size_t> fill(DeviceSlot& slot, std::span<std::byte> target);
+    std::optional<std::size_t> read_chunk(DeviceSlot& slot, std::span<std::byte> target);
     std::optional<std::size_t> read_some(DeviceSlot& slot, std::span<std::byte> target);
     void announce_switchover();
     void save_to_main_channel(DeviceSlot& slot);

@@ -286,6 +286,13 @@ std::optional<std::size_t> SourceSession::fill(DeviceSlot& slot, std::span<std::
     return filled;
 }
 
+/// What one read() gives, so that it stays one record.
+std::optional<std::size_t> SourceSession::read_chunk(DeviceSlot& slot,
+                                                     std::span<std::byte> target) {
+    const auto time = slot.times.data.measure();
+    return read_some(slot, target);
+}
+
 /// One read(); empty after a failure.
 std::optional<std::size_t> SourceSession::read_some(DeviceSlot& slot, std::span<std::byte> target) {
     auto& device = *slot.entry.device;
@@ -320,7 +327,7 @@ bool SourceSession::save_config(DeviceSlot& slot) {
 void SourceSession::save_to_main_channel(DeviceSlot& slot) {
     const auto buffer = main_buffer_->at(0);
     for (;;) {
-        const auto size = fill(slot, buffer);
+        const auto size = slot.traits.chunked ? read_chunk(slot, buffer) : fill(slot, buffer);
         if (!size) return;
         if (*size == 0) break;
         const auto data = buffer.first(*size);

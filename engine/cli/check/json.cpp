@@ -12,7 +12,8 @@ Json device_json(const DeviceTraits& traits) {
                 {"p2p", traits.p2p},
                 {"pre-copy", traits.pre_copy},
                 {"lends", traits.lends},
-                {"dma-logging", traits.dma_logging}};
+                {"dma-logging", traits.dma_logging},
+                {"chunked", traits.chunked}};
 }
 
 Json or_null(const std::string& text) {

@@ -21,6 +21,7 @@ std::string traits_of(const DeviceTraits& traits) {
     add(traits.pre_copy, "pre-copy");
     add(traits.lends, "lends");
     add(traits.dma_logging, "dma-logging");
+    add(traits.chunked, "chunked");
     return text;
 }
 

@@ -56,6 +56,9 @@ struct DeviceTraits {
     bool peer_dma = false;     ///< May be the target of another device's DMA; see device_lacks_p2p.
     bool lends = false;        ///< lend() gives its state's memory.
     bool dma_logging = false;  ///< Tells which memory it wrote by DMA: the three calls below.
+    /// read() gives a chunk of the state, which write() must be given as a whole: its state goes
+    /// down the main channel, a DATA_STATE record for each chunk.
+    bool chunked = false;
 };
 
 /// A stretch of the device's I/O address space, in bytes.
@@ -116,7 +119,7 @@ class Device {
     }
 
     /// An estimate of the bytes STOP_COPY would give now, in `value`; as
-    /// VFIO_DEVICE_FEATURE_MIG_DATA_SIZE.
+    /// VFIO_DEVICE_FEATURE_MIG_DATA_SIZE. 0 also from a device that cannot tell.
     virtual CallResult stop_copy_size() = 0;
 
     /// Throws all state away and leaves ERROR or RESUMING. Afterwards state() is STOP or RUNNING;
