@@ -19,6 +19,7 @@ struct Exploration {
         false;  ///< commit-decided and starting, and the destination had run ...
     bool unknown_pair_did_not_run = false;  ///< ... or had not.
     bool completed = false;
+    bool ended_in_pre_copy = false;       ///< A source did, with its devices running.
     std::set<SourceState> source_states;  ///< Those that were reached.
     std::set<DestinationState> destination_states;
     std::string violation;
@@ -86,7 +87,10 @@ class Explorer {
             step("source: next action", [](State& w) { w.act_source(); });
         }
         if (!s.source.may_raise()) return;
-        if (!s.everything_raised) {
+        if (!s.switched_over && !s.source.machine.final()) {
+            step("source: switches over", [](State& w) { w.switch_over(); });
+        }
+        if (s.switched_over && !s.everything_raised) {
             step("source: everything_sent", [](State& w) {
                 w.everything_raised = true;
                 w.raise(SourceEvent::everything_sent);
@@ -286,6 +290,13 @@ class Explorer {
         if (!could_go_on && (!source_done || !destination_done)) {
             report("a live end ends, or is visibly in doubt", *current_);
         }
+        const bool settled = s.source.alive && s.source.machine.final() && s.source.may_raise();
+        // A decision that could neither be carried out nor taken back on record leaves a doubt.
+        const bool in_doubt = s.source.machine.state() == SourceState::released;
+        if (settled && !s.commit_sent && !in_doubt && !s.source_runs) {
+            report("a source that has not committed runs in the end, or is in doubt", *current_);
+        }
+        result_.ended_in_pre_copy = result_.ended_in_pre_copy || (settled && !s.switched_over);
         result_.source_states.insert(s.source.machine.state());
         result_.destination_states.insert(s.destination.machine.state());
         result_.completed =

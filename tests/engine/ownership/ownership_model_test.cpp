@@ -121,6 +121,19 @@ struct SilentAfterCommit {
     }
 };
 
+struct StaysStoppedAfterAFailure {
+    static SourceActions rewrite(const SourceOwnership&, SourceEvent event,
+                                 const SourceActions& actions, SourceOwnership&) {
+        SourceActions left;
+        for (const auto action : actions) {
+            const bool dropped =
+                event == SourceEvent::local_failure && action == SourceAction::resume_devices;
+            if (!dropped) left.add(action);
+        }
+        return left;
+    }
+};
+
 /// Says accepted and forgets it.
 class ForgetsCancel : public SourceOwnership {
   public:
@@ -141,6 +154,7 @@ TEST_CASE("both ownership machines keep every promise in every interleaving", "[
     INFO(found.trace);
     CHECK(found.violation == "");
     CHECK(found.completed);
+    CHECK(found.ended_in_pre_copy);
     CHECK(found.states > 10'000);
     CHECK(found.dead_pairs > 50);
     CHECK(found.source_states.size() == static_cast<std::size_t>(SourceState::released) + 1);
@@ -168,6 +182,8 @@ TEST_CASE("a planted mistake makes the exploration fail", "[ownership]") {
          "Commit leaves only after the decision is on record"},
         {"the source waits on when the connection has ended", explore_source<SilentAfterCommit>,
          "a live end ends, or is visibly in doubt"},
+        {"the source stays stopped after a failure", explore_source<StaysStoppedAfterAFailure>,
+         "a source that has not committed runs in the end, or is in doubt"},
         {"an accepted cancel is forgotten",
          [] { return Explorer<ForgetsCancel, DestinationOwnership>().run(); },
          "after an accepted cancel nothing is committed"},

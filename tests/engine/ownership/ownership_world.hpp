@@ -93,7 +93,7 @@ struct End {
 
 enum class Start : std::uint8_t { none, started_all, started_none, started_some };
 
-/// One moment of a migration, from the last packets on. `Source` and `Destination` are the
+/// One moment of a migration, from pre-copy on. `Source` and `Destination` are the
 /// production machines, or adapters with a planted mistake.
 template <class Source, class Destination>
 struct World {
@@ -107,6 +107,7 @@ struct World {
     bool broken = false;
 
     // Work under way.
+    bool switched_over = false;  ///< Until then all is pre-copy.
     bool everything_raised = false;
     bool everything_leaving = false;  ///< everything_sent was raised, its last byte has not left.
     bool verifying = false;
@@ -114,6 +115,7 @@ struct World {
     Start start = Start::none;
 
     // What has happened; the machines do not see these.
+    bool source_runs = true;  ///< Its devices do, in pre-copy or resumed.
     bool source_resumed = false;
     bool destination_ran = false;
     bool loaded_sent = false;
@@ -142,6 +144,12 @@ struct World {
     }
     void send(ToSource message) {
         if (!broken) to_source.push(message);
+    }
+
+    /// The source stops its devices, and sends what is left.
+    void switch_over() {
+        switched_over = true;
+        source_runs = false;
     }
 
     /// Does the source's next action.
@@ -175,7 +183,8 @@ struct World {
             case SourceAction::resume_devices:
                 require(!destination_ran, "never two owners");
                 require(!commit_sent || refused_seen, "a source in doubt never resumes");
-                source_resumed = true;
+                source_resumed = switched_over;
+                source_runs = true;
                 return;
             case SourceAction::report_completed:
                 require(destination_ran, "completed means that the destination runs");
@@ -219,7 +228,7 @@ struct World {
             case DestinationAction::start_devices:
                 start = how;
                 if (how == Start::started_none) return;
-                require(!source_resumed, "never two owners");
+                require(!source_runs, "never two owners");
                 require(source.record == Decision::commit_decided,
                         "the destination runs only what the source has given up on record");
                 require(commit_seen, "the destination never runs before Commit");
@@ -306,6 +315,7 @@ struct World {
 
     void source_dies(bool write_landed) {
         source.die(write_landed, Source(Peer::multifd));
+        source_runs = false;
         everything_leaving = verifying = cancel_request_under_way = false;
         to_source.clear();
         broken = true;
