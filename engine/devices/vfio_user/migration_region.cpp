@@ -89,7 +89,8 @@ CallResult MigrationRegion::read(std::uint64_t offset, std::span<std::byte> targ
                        std::to_string(first) + " of the window, which holds " +
                        std::to_string(offered_ && !resumes() ? window_.size() : 0));
     }
-    std::memcpy(target.data(), window_.data() + first, target.size());
+    std::copy_n(window_.begin() + static_cast<std::ptrdiff_t>(first), target.size(),
+                target.begin());
     return CallResult::success(target.size());
 }
 
@@ -103,7 +104,7 @@ CallResult MigrationRegion::write(std::uint64_t offset, ConstBytes source) {
                        " of the window leaves a gap after " + std::to_string(window_.size()));
     }
     window_.resize(std::max(window_.size(), first + source.size()));
-    std::memcpy(window_.data() + first, source.data(), source.size());
+    std::ranges::copy(source, window_.begin() + static_cast<std::ptrdiff_t>(first));
     return CallResult::success(source.size());
 }
 
