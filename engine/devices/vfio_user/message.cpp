@@ -240,7 +240,7 @@ Decoded<RegionAccess> decode_region_read(ConstBytes payload, std::size_t transfe
 }
 
 Decoded<RegionAccess> decode_region_write(ConstBytes payload, std::size_t transfer_max) {
-    const auto access = decode_region_access("REGION_WRITE", payload, transfer_max);
+    auto access = decode_region_access("REGION_WRITE", payload, transfer_max);
     if (access.has_value() && access->count != access->data.size()) {
         return not_its_size("REGION_WRITE", access->count, access->data);
     }

@@ -219,7 +219,7 @@ CallResult VfioUserDevice::read_from_server(std::span<std::byte> target) {
     wanted.size = static_cast<std::uint32_t>(place.size());
     wanted.argsz = static_cast<std::uint32_t>(MigrationData::kHeadBytes) + wanted.size;
     std::array<std::byte, MigrationData::kHeadBytes> head{};
-    const CallResult answered =
+    CallResult answered =
         connection_.request(Command::mig_data_read, encode(wanted), {}, {head, place}, as_asked());
     torn_ = !answered.ok();
     if (!answered.ok()) return answered;
@@ -308,7 +308,7 @@ CallResult VfioUserDevice::reset() {
     }
     CallResult done = reset_server(patience);
     DeviceState now = DeviceState::error;
-    const CallResult asked = ask_state(now, patience);
+    CallResult asked = ask_state(now, patience);
     if (!done.ok()) {
         done.detail += "; the device is in " + std::string(to_string(now));
         return done;
