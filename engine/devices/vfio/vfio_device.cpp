@@ -97,7 +97,7 @@ DeviceState VfioDevice::state() {
 }
 
 CallResult VfioDevice::set_state(DeviceState target) {
-    interrupt_.clear();
+    interrupt_.lower();
     const auto asked = features_.state();
     if (!asked.ok()) return failure("does not tell its state", asked.error);
     seen_ = asked.value;
@@ -168,15 +168,13 @@ CallResult VfioDevice::read(std::span<std::byte> target) {
     if (session_ != Session::saving) return wrong_session("read");
     if (target.empty()) return CallResult::success();
     for (;;) {
-        if (interrupt_.raised()) return failure("reading its state", ECANCELED);
         // In PRE_COPY a file without data is not readable; that it has none is an answer there.
-        if (seen_ == DeviceState::stop_copy) {
-            const int waited = calls_->await_readable(data_.get(), interrupt_.fd());
-            if (waited < 0 && errno_of(waited) != EINTR) {
-                return failure("waiting for its state", errno_of(waited));
-            }
-            if (interrupt_.raised() || waited < 0) continue;
-        }
+        const int waited = seen_ == DeviceState::stop_copy
+                               ? calls_->await_readable(data_.get(), interrupt_.fd())
+                               : 0;
+        if (interrupt_.raised()) return failure("reading its state", ECANCELED);
+        if (waited < 0 && errno_of(waited) == EINTR) continue;
+        if (waited < 0) return failure("waiting for its state", errno_of(waited));
         const auto got = calls_->read(data_.get(), target);
         if (got >= 0) return CallResult::success(static_cast<std::uint64_t>(got));
         if (errno_of(got) == EINTR) continue;
@@ -271,7 +269,7 @@ CallResult VfioDevice::stop_copy_size() {
 }
 
 CallResult VfioDevice::reset() {
-    interrupt_.clear();
+    interrupt_.lower();
     close_data();
     const int error = features_.reset();
     const auto asked = features_.state();

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "channels/transport/interrupt.hpp"
 #include "engine/devices/device_states.hpp"
-#include "engine/devices/vfio/device_interrupt.hpp"
 #include "engine/devices/vfio/vfio_attachment.hpp"
 #include "engine/devices/vfio/vfio_features.hpp"
 
@@ -95,7 +95,7 @@ class VfioDevice final : public Device {
     Session session_ = Session::none;
     DeviceState seen_ = DeviceState::running;  ///< As the driver last said.
 
-    DeviceInterrupt interrupt_;
+    Interrupt interrupt_;
 };
 
 }  // namespace multifd
