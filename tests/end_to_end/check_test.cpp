@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 
 #include "tests/end_to_end/command.hpp"
 
@@ -39,6 +40,24 @@ TEST_CASE("check compares what a file device has written", "[check]") {
     INFO(describe("check", end));
     CHECK(end.exit_code == 0);
     CHECK(read_text(folder / "arrived") == read_text(folder / "state"));
+}
+
+TEST_CASE("check passes a device that another process serves", "[check]") {
+    const TemporaryFolder folder;
+    const std::string socket = folder / "socket";
+    RunningCommand server(folder / "", Words{"serve-device", "--socket", socket, "--device",
+                                             kMemory + ",precopy=on"});
+    const auto limit = std::chrono::steady_clock::now() + kHangLimit;
+    while (!std::filesystem::exists(socket) && std::chrono::steady_clock::now() < limit) {
+        REQUIRE(server.running());
+    }
+    const CommandEnd end = run_check(Words{"--device", "vfio-user,idstr=gpu0,socket=" + socket});
+    INFO(describe("check", end));
+    CHECK(end.exit_code == 0);
+    CHECK(end.text("source.kind") == "vfio-user");
+    CHECK(end.text("result") == "passed");
+    server.process().signal(SIGTERM);
+    CHECK(server.finish().exit_code != kHung);
 }
 
 TEST_CASE("check names the item that fails, and keeps what there was", "[check]") {
