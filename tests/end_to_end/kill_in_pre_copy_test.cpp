@@ -16,19 +16,20 @@ struct Death {
     const char* moment;
 };
 
-// The first 128 packets are those of a first round over 8 MiB.
+// The first 512 packets are those of a first round over 32 MiB.
 const std::vector<Death> kDeaths{{"on", "main section start"}, {"on", "packet 0"},
                                  {"on", "packet 17"},          {"on", "packet 100"},
                                  {"off", "main section part"}, {"off", "main section start"}};
 
 Plan pre_copy_plan(const Death& death) {
     Plan plan;
-    plan.device("memory,idstr=gpu0,size=8MiB,seed=5,precopy=on,dirty-rate=2MiB")
+    plan.device("memory,idstr=gpu0,size=32MiB,seed=5,precopy=on,dirty-rate=2MiB")
         .device("memory,idstr=gpu1,size=1MiB,seed=6");
     plan.options = Words{"--multifd-pre-copy", death.pre_copy_on_channels};
-    // Half a second of pre-copy, so that none of it has ended when a death takes effect.
+    // Half a second of pre-copy, so that none of it has ended when a death takes effect; and a limit
+    // that 32 MiB do not fit, whatever rate is measured meanwhile.
     plan.source_options = words(
-        "--packet-size 64KiB --multifd-channels 3 --max-bandwidth 16MiB --downtime-limit 10ms");
+        "--packet-size 64KiB --multifd-channels 3 --max-bandwidth 64MiB --downtime-limit 1ms");
     return plan;
 }
 
