@@ -26,8 +26,8 @@ Plan pre_copy_plan(const Death& death) {
     plan.device("memory,idstr=gpu0,size=32MiB,seed=5,precopy=on,dirty-rate=2MiB")
         .device("memory,idstr=gpu1,size=1MiB,seed=6");
     plan.options = Words{"--multifd-pre-copy", death.pre_copy_on_channels};
-    // Half a second of pre-copy, so that none of it has ended when a death takes effect; and a limit
-    // that 32 MiB do not fit, whatever rate is measured meanwhile.
+    // Half a second of pre-copy, so that none of it has ended when a death takes effect; and a
+    // limit that 32 MiB do not fit, whatever rate is measured meanwhile.
     plan.source_options = words(
         "--packet-size 64KiB --multifd-channels 3 --max-bandwidth 64MiB --downtime-limit 1ms");
     return plan;
