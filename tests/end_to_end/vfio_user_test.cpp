@@ -365,6 +365,18 @@ TEST_CASE("messages that make no sense cost their client the connection at most"
         check_error_reply(client.receive(), EMSGSIZE);
     }
     {
+        // Very many of them do not fill the log.
+        const RawClient client(from.socket());
+        client.send(message(1, good));
+        const std::size_t rest = number_at(client.receive(16), 4) - 16;
+        CHECK(client.receive(rest).size() == rest);
+        for (int i = 0; i < 1000; ++i) {
+            client.send(message(14, ""));
+            check_error_reply(client.receive(16), ENOTSUP);
+        }
+    }
+    CHECK(from.says("lines more on this client were left out"));
+    {
         // Half a message, and gone.
         const RawClient client(from.socket());
         client.send(message(1, good).substr(0, 10));

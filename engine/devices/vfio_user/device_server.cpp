@@ -45,19 +45,30 @@ void DeviceServer::run() {
 
 void DeviceServer::serve(Connection connection) {
     log_(LogLevel::info, "a client has come");
-    RequestHandler handler(device_, config_, interface_, log_);
-    while (serve_message(connection, handler)) {
-    }
+    const auto say_left_out = [this] {
+        const std::uint64_t lines = lines_.take_left_out();
+        if (lines == 0) return;
+        log_(LogLevel::warning, std::to_string(lines) + " lines more on this client were left out");
+    };
+    RequestHandler handler(device_, config_, interface_, [&](LogLevel level, const auto& line) {
+        if (!lines_.tells(Clock::now())) return;
+        say_left_out();
+        log_(level, line);
+    });
+    // A client that says nothing at first would keep out all others.
+    Deadline begin = Clock::now() + kMessageLimit;
+    while (serve_message(connection, handler, begin)) begin = kNoDeadline;
+    say_left_out();
     const CallResult settled = device_.client_gone();
     log_(settled.ok() ? LogLevel::info : LogLevel::error,
          "the client has gone; the device is in " + std::string(to_string(device_.state())) +
              (settled.ok() ? "" : ": " + settled.detail));
 }
 
-bool DeviceServer::serve_message(Connection& connection, RequestHandler& handler) {
+bool DeviceServer::serve_message(Connection& connection, RequestHandler& handler, Deadline begin) {
     HeaderBytes head;
     const std::span<std::byte> all(head);
-    if (!receive(connection, all.first(1), kNoDeadline)) return false;
+    if (!receive(connection, all.first(1), begin)) return false;
     if (!receive(connection, all.subspan(1), Clock::now() + kMessageLimit)) return false;
     const Header header = decode_header(head);
     auto answer = handler.refuse(header);

@@ -6,6 +6,7 @@
 #include "channels/transport/connection.hpp"
 #include "channels/transport/interrupt.hpp"
 #include "channels/transport/listening_socket.hpp"
+#include "engine/devices/vfio_user/line_limit.hpp"
 #include "engine/devices/vfio_user/request_handler.hpp"
 
 namespace multifd::vfio_user {
@@ -27,7 +28,8 @@ class DeviceServer {
 
   private:
     void serve(Connection connection);
-    bool serve_message(Connection& connection, RequestHandler& handler);
+    /// `begin`: when the message must have begun.
+    bool serve_message(Connection& connection, RequestHandler& handler, Deadline begin);
     bool receive(Connection& connection, std::span<std::byte> target, Deadline deadline);
 
     ServedDevice& device_;
@@ -36,6 +38,7 @@ class DeviceServer {
     const Interrupt& stop_;
     const RequestHandler::Log log_;
     ListeningSocket socket_;
+    LineLimit lines_;
     Bytes payload_;
 };
 
