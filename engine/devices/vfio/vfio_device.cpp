@@ -297,8 +297,14 @@ CallResult VfioDevice::start_dma_logging(std::uint64_t page_size,
 
 CallResult VfioDevice::report_dma_logging(DmaRange range, std::uint64_t page_size,
                                           std::span<std::uint64_t> bitmap) {
-    const std::uint64_t pages = page_size == 0 ? 0 : range.size / page_size;
-    if (page_size == 0 || (pages + 63) / 64 > bitmap.size()) {
+    if (page_size == 0 || range.size == 0) {
+        return CallResult::failure(
+            std::errc::invalid_argument,
+            attachment_.name + ": a DMA log is of at least one page of at least one byte");
+    }
+    // The kernel writes a bit for a last page that is partly in the range, too.
+    const std::uint64_t pages = (range.size - 1) / page_size + 1;
+    if ((pages - 1) / 64 + 1 > bitmap.size()) {
         return CallResult::failure(
             std::errc::invalid_argument,
             attachment_.name + ": the bitmap has no room for " + std::to_string(pages) + " pages");

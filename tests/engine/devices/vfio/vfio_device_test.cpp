@@ -281,6 +281,13 @@ TEST_CASE("DMA logging goes to the driver, page by page", "[vfio]") {
     CHECK(bitmap == std::vector<std::uint64_t>{5, 2, 0, 0});
     std::vector<std::uint64_t> small(3);
     CHECK_FALSE(bench.device->report_dma_logging(ranges[0], 4096, small).ok());
+    const DmaRange page_partly{ranges[0].iova, ranges[0].size + 1};
+    CHECK(bench.device->report_dma_logging(page_partly, 4096, bitmap).error ==
+          std::errc::invalid_argument);
+    bitmap.push_back(0);
+    CHECK(bench.device->report_dma_logging(page_partly, 4096, bitmap).ok());
+    CHECK_FALSE(bench.device->report_dma_logging({ranges[0].iova, 0}, 4096, bitmap).ok());
+    CHECK_FALSE(bench.device->report_dma_logging({0, ~std::uint64_t{0}}, 1, bitmap).ok());
     CHECK_FALSE(bench.device->report_dma_logging(ranges[0], 0, bitmap).ok());
     CHECK(bench.device->stop_dma_logging().ok());
     CHECK_FALSE(bench.device->stop_dma_logging().ok());
