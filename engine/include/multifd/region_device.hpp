@@ -73,6 +73,9 @@ class RegionDevice {
 
     /// As Device::reset().
     virtual CallResult reset() = 0;
+    /// As Device::interrupt(): makes a call that blocks in another thread return soon with
+    /// std::errc::operation_canceled, and those after it, until the next set_state() or reset();
+    /// state() and reset() are never answered so.
     virtual void interrupt() noexcept {}
 };
 
