@@ -85,6 +85,7 @@ ChildProcess::ChildProcess(const std::string& program, const std::vector<std::st
     pid_ = ::fork();
     if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
     if (pid_ == 0) become(program.c_str(), pointers.data(), output, parent, held_back);
+    ::setpgid(pid_, pid_);  // Whoever of the two is first; the other's comes to nothing.
 }
 
 ChildProcess::~ChildProcess() {
@@ -106,6 +107,30 @@ std::optional<int> ChildProcess::wait(std::chrono::milliseconds patience) {
 void ChildProcess::signal(int number) noexcept {
     const std::lock_guard lock(mutex_);
     if (!exit_code_) ::kill(pid_, number);
+}
+
+int ChildProcess::end_group(std::chrono::milliseconds patience) noexcept {
+    // It is not reaped before the last signal: until then its number is that of its group.
+    signal_group(SIGTERM);
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (!has_ended() && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::sleep_for(kPollEvery);
+    }
+    signal_group(SIGKILL);
+    return reap(0).value_or(128 + SIGKILL);
+}
+
+void ChildProcess::signal_group(int number) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!exit_code_) ::kill(-pid_, number);
+}
+
+bool ChildProcess::has_ended() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (exit_code_) return true;
+    siginfo_t ended{};
+    ::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT);
+    return ended.si_pid == pid_;
 }
 
 std::optional<int> ChildProcess::reap(int options) noexcept {

@@ -38,9 +38,14 @@ class ChildProcess {
     std::optional<int> wait(std::chrono::milliseconds patience);
     /// Nothing happens when it has ended.
     void signal(int number) noexcept;
+    /// Ends it with all that it has started in its process group, by SIGTERM, and by SIGKILL once
+    /// it has ended or `patience` is over; gives its exit code.
+    int end_group(std::chrono::milliseconds patience) noexcept;
 
   private:
     std::optional<int> reap(int options) noexcept;
+    void signal_group(int number) noexcept;
+    bool has_ended() noexcept;
 
     std::mutex mutex_;  ///< Guards pid_ and exit_code_: no signal to a reaped pid.
     pid_t pid_ = -1;

@@ -49,8 +49,13 @@ class DescribedDevices {
                 [other] { return make_described(other.spec, other.where, Role::source).device; }};
     }
 
+    /// What the description says: no device is opened for it. Empty without one, which make()
+    /// refuses.
     [[nodiscard]] std::string idstr() const {
-        return make_described(source_.spec, source_.where, Role::source).idstr;
+        for (const auto& [key, value] : source_.spec.values) {
+            if (key == "idstr") return value;
+        }
+        return {};
     }
 
   private:
@@ -127,14 +132,23 @@ int deliver_all(const CheckOutcome& outcome, const CommandSettings& settings, Co
     return static_cast<int>(exit_code_of(Errc::output_failed));
 }
 
-/// The first signal ends the check, the second the process.
-Signals::Action stop_check(std::stop_source& stop) {
-    return [&stop](int signal, int count) -> std::optional<std::chrono::milliseconds> {
-        if (count > 1) return leave_at_once(signal, count);
-        stop.request_stop();
-        return std::nullopt;
-    };
-}
+/// While it lives the first signal ends the check, and the second the process.
+class StopsAtSignal {
+  public:
+    StopsAtSignal(Signals& signals, std::stop_source& stop) : signals_(signals) {
+        signals_.handle([&stop](int signal, int count) -> std::optional<std::chrono::milliseconds> {
+            if (count > 1) return leave_at_once(signal, count);
+            stop.request_stop();
+            return std::nullopt;
+        });
+    }
+    ~StopsAtSignal() { signals_.handle(leave_at_once); }
+    StopsAtSignal(const StopsAtSignal&) = delete;
+    StopsAtSignal& operator=(const StopsAtSignal&) = delete;
+
+  private:
+    Signals& signals_;
+};
 
 }  // namespace
 
@@ -146,7 +160,8 @@ int check(const Arguments& arguments, CommandContext& context) {
     require_writable(choices.junit, "the JUnit report");
 
     std::stop_source stop;
-    const checking::EventCommands commands(choices.on, stop.get_token());
+    const checking::EventCommands commands(choices.on, settings.command.source.stall_timeout,
+                                           stop.get_token());
     CheckSettings check_settings;
     check_settings.items = choices.items;
     check_settings.repetitions = choices.repeat;
@@ -164,9 +179,10 @@ int check(const Arguments& arguments, CommandContext& context) {
 
     CheckOutcome outcome;
     outcome.idstr = devices.idstr();
-    context.signals.handle(stop_check(stop));
-    outcome.report = check_conformance([&devices] { return devices.make(); }, check_settings);
-    context.signals.handle(leave_at_once);
+    {
+        const StopsAtSignal stops(context.signals, stop);
+        outcome.report = check_conformance([&devices] { return devices.make(); }, check_settings);
+    }
     context.console.clear_live();
     outcome.exit_code = exit_code_of_check(outcome.report.result);
     if (outcome.report.failure) {

@@ -1,11 +1,11 @@
 #include "engine/cli/check/event_commands.hpp"
 
-#include <signal.h>
-
+#include <algorithm>
 #include <string>
 #include <system_error>
 
 #include "engine/cli/child_process.hpp"
+#include "engine/text/quantity.hpp"
 
 namespace multifd::checking {
 namespace {
@@ -13,6 +13,18 @@ namespace {
 // How long a stop may be unnoticed while a command runs.
 constexpr std::chrono::milliseconds kLookEvery{100};
 constexpr std::chrono::seconds kPartingPatience{1};
+
+/// Its exit code, or empty when `deadline` has passed or a stop was requested.
+std::optional<int> wait(ChildProcess& child, std::chrono::steady_clock::time_point deadline,
+                        const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+            deadline - std::chrono::steady_clock::now());
+        const auto code = child.wait(std::clamp(left, std::chrono::milliseconds(0), kLookEvery));
+        if (code || left.count() <= 0) return code;
+    }
+    return std::nullopt;
+}
 
 }  // namespace
 
@@ -35,16 +47,23 @@ CallResult EventCommands::run_one(const EventCommand& command, std::string_view 
     const std::string name = "command \"" + command.command + "\"";
     try {
         ChildProcess child("/usr/bin/env", words, {});
-        std::optional<int> code;
-        while (!code && !stop_.stop_requested()) code = child.wait(kLookEvery);
-        if (!code) {
-            child.signal(SIGTERM);
-            code = child.wait(kPartingPatience);
-        }
+        const auto began = std::chrono::steady_clock::now();
+        const std::optional<int> code = wait(child, began + limit_, stop_);
         if (code == 0) return CallResult::success();
-        return CallResult::failure(
-            std::errc::operation_canceled,
-            name + (code ? " ended with " + std::to_string(*code) : std::string(" was killed")));
+        if (code) {
+            return CallResult::failure(std::errc::operation_canceled,
+                                       name + " ended with " + std::to_string(*code));
+        }
+        const bool stopped = stop_.stop_requested();
+        const int ended = child.end_group(kPartingPatience);
+        if (stopped) {
+            return CallResult::failure(
+                std::errc::operation_canceled,
+                name + " was stopped, and ended with " + std::to_string(ended));
+        }
+        return CallResult::failure(std::errc::timed_out, name + " has not ended within " +
+                                                             format_time(limit_) +
+                                                             " (--stall-timeout), and was killed");
     } catch (const std::system_error& error) {
         return CallResult::failure(error.code(), name + " cannot be run: " + error.what());
     }

@@ -25,7 +25,8 @@ inline constexpr auto kOptions = std::to_array<CommandOption>({
      [](CommandSettings& s, std::string_view text) { s.check.repeat = read_repeat(text); },
      nullptr},
     {"on", 0, "EVENT=COMMAND", kCheck,
-     "run a shell command at an event; one that fails, fails the item; repeatable",
+     "run a shell command at an event; one that fails, or takes longer than --stall-timeout, fails "
+     "the item; repeatable",
      [](CommandSettings& s, std::string_view text) {
          s.check.on.push_back(read_event_command(text));
      },
