@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -77,6 +78,7 @@ class Check {
         : factory_(factory), settings_(settings), items_(chosen(settings.items)) {
         if (settings.repetitions == 0) throw std::invalid_argument("no repetition was asked for");
         if (!factory) throw std::invalid_argument("no factory was given");
+        check_ranges();
         for (const ConformanceItem* item : items_) {
             report_.items.push_back(
                 {item->item, CheckResult::skipped, "it was not reached", 0, {}});
@@ -85,15 +87,7 @@ class Check {
 
     CheckReport run() {
         for (std::uint32_t number = 1; number <= settings_.repetitions; ++number) {
-            CheckedDevices devices = factory_();
-            if (!devices.source || !devices.destination) {
-                throw std::invalid_argument("the factory gave no devices");
-            }
-            Bench bench(std::move(devices), settings_,
-                        {journal_, times_, settings_.call_timeout, settings_.stop});
-            report_.source = bench.source().traits();
-            report_.destination = bench.destination().traits();
-            report_.result = run_items(bench, number);
+            report_.result = run_repetition(number);
             if (report_.result != CheckResult::passed) break;
             report_.repetitions = number;
         }
@@ -102,6 +96,51 @@ class Check {
     }
 
   private:
+    void check_ranges() const {
+        const std::uint64_t page_bytes = settings_.dma_page_bytes;
+        for (const DmaRange& range : settings_.dma_ranges) {
+            const bool can = page_bytes != 0 && range.size != 0 &&
+                             (range.size - 1) / page_bytes < kCheckedDmaPagesMax;
+            if (can) continue;
+            throw std::invalid_argument("a range of " + std::to_string(range.size) +
+                                        " bytes cannot be logged in pages of " +
+                                        std::to_string(page_bytes) + "; it may have 1 to " +
+                                        std::to_string(kCheckedDmaPagesMax) + " pages");
+        }
+    }
+
+    CheckResult run_repetition(std::uint32_t number) {
+        std::optional<Bench> bench;
+        try {
+            make(bench);
+        } catch (const std::exception& failure) {
+            // Later the report has what the repetitions before have found.
+            if (number == 1) throw;
+            CheckedItem& first = report_.items.front();
+            mark_failed(first, "its devices cannot be made: " + std::string(failure.what()),
+                        number);
+            return keep(failure_of(first), first);
+        }
+        report_.source = bench->source().traits();
+        report_.destination = bench->destination().traits();
+        return run_items(*bench, number);
+    }
+
+    void make(std::optional<Bench>& bench) {
+        CheckedDevices devices = factory_();
+        if (!devices.source || !devices.destination) {
+            throw std::invalid_argument("the factory gave no devices");
+        }
+        bench.emplace(std::move(devices), settings_,
+                      CheckSurroundings{journal_, times_, settings_.call_timeout, settings_.stop});
+    }
+
+    static void mark_failed(CheckedItem& item, std::string reason, std::uint32_t number) {
+        item.result = CheckResult::failed;
+        item.reason = std::move(reason);
+        item.repetition = number;
+    }
+
     CheckResult run_items(Bench& bench, std::uint32_t number) {
         for (std::size_t index = 0; index < items_.size(); ++index) {
             CheckedItem& checked = report_.items[index];
@@ -149,9 +188,7 @@ class Check {
             return CheckResult::skipped;
         } catch (const std::exception& failure) {
             CheckedItem& last = report_.items.back();
-            last.result = CheckResult::failed;
-            last.reason = "at the end " + std::string(failure.what());
-            last.repetition = number;
+            mark_failed(last, "at the end " + std::string(failure.what()), number);
             return keep(bench, last);
         }
         return CheckResult::passed;
@@ -163,18 +200,30 @@ class Check {
         report_.config_bytes = std::max<std::uint64_t>(report_.config_bytes, saved.config.size());
     }
 
-    CheckResult keep(Bench& bench, const CheckedItem& failed) {
+    [[nodiscard]] CheckFailure failure_of(const CheckedItem& failed) const {
         CheckFailure failure;
         failure.item = failed.item.name;
         failure.reason = failed.reason;
         failure.repetition = failed.repetition;
-        failure.source = state_of(bench.source());
-        failure.destination = state_of(bench.destination());
         failure.calls = journal_.lines();
+        return failure;
+    }
+
+    CheckResult keep(Bench& bench, const CheckedItem& failed) {
+        // Asked first: the calls for it are among the last ones.
+        const auto source = state_of(bench.source());
+        const auto destination = state_of(bench.destination());
+        CheckFailure failure = failure_of(failed);
+        failure.source = source;
+        failure.destination = destination;
         failure.state = bench.saved().state;
         failure.config = bench.saved().config;
         failure.loaded_state = bench.read_back().state;
         failure.loaded_config = bench.read_back().config;
+        return keep(std::move(failure), failed);
+    }
+
+    CheckResult keep(CheckFailure failure, const CheckedItem& failed) {
         report_.failure = std::move(failure);
         // It changes nothing any more; whether it did its work is for the host to say.
         if (settings_.on_event) (void)settings_.on_event(CheckEvent::failed, failed.item.name);

@@ -52,7 +52,7 @@ void pre_copy_and_load(Bench& bench) {
 }
 
 std::uint64_t pages_of(DmaRange range, std::uint64_t page_bytes) {
-    return (range.size + page_bytes - 1) / page_bytes;
+    return (range.size - 1) / page_bytes + 1;
 }
 
 /// One report of one range, with every bit of `preset` set before: the bits that came.

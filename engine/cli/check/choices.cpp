@@ -63,6 +63,11 @@ DmaRange read_dma_range(std::string_view text) {
         colon == std::string_view::npos ? std::nullopt : parse_size(text.substr(colon + 1));
     const bool fits = address && size && *size != 0 && *size - 1 <= ~*address;
     if (!fits) throw UsageError("is not a range; ADDRESS:SIZE is allowed, as in 0x100000:64MiB");
+    constexpr std::uint64_t kBytesMax = kCheckedDmaPagesMax * kCheckedDmaPageBytes;
+    if (*size > kBytesMax) {
+        throw UsageError("is too large; one range may have " + format_size(kBytesMax) +
+                         ", and there may be several");
+    }
     return {*address, *size};
 }
 

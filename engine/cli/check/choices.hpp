@@ -29,7 +29,7 @@ struct Choices {
 
 /// "EVENT=COMMAND".
 EventCommand read_event_command(std::string_view text);
-/// "ADDRESS:SIZE"; the address in bytes, decimal, or 0x and hexadecimal.
+/// "ADDRESS:SIZE"; the address in bytes, decimal, or 0x and hexadecimal; at most 1 TiB.
 DmaRange read_dma_range(std::string_view text);
 /// The name of an item.
 std::string read_item(std::string_view text);

@@ -26,7 +26,8 @@ std::string traits_of(const DeviceTraits& traits) {
 }
 
 std::string state_text(const std::optional<DeviceState>& state) {
-    return state ? std::string(to_string(*state)) : "unknown: a call has not returned";
+    return state ? std::string(to_string(*state))
+                 : "unknown: a call has not returned, or there is no device";
 }
 
 std::string items_text(const CheckReport& report) {

@@ -68,14 +68,23 @@ struct CheckedItem {
     std::chrono::microseconds time{0};
 };
 
+/// Pages that a range for DMA logging may have: 1 TiB of 4 KiB each, a bitmap of 32 MiB.
+inline constexpr std::uint64_t kCheckedDmaPagesMax = std::uint64_t{1} << 28U;
+/// Bytes of a page of a DMA log unless chosen otherwise.
+inline constexpr std::uint64_t kCheckedDmaPageBytes = 4096;
+
 struct CheckSettings {
     std::vector<std::string> items;  ///< Names; empty means all.
     std::uint32_t repetitions = 1;   ///< At least 1; a failure ends them.
     /// A device call that takes longer is interrupted, left behind, and fails its item.
     std::chrono::milliseconds call_timeout{30'000};
-    /// What DMA logging is tried with; a kernel's device wants ranges that are mapped for it.
+    /// The most that a device may give in one save before it counts as one that never ends; 0: a
+    /// quarter of this host's memory.
+    std::uint64_t state_bytes_max = 0;
+    /// What DMA logging is tried with; a kernel's device wants ranges that are mapped for it. None
+    /// is empty, or has more pages than kCheckedDmaPagesMax.
     std::vector<DmaRange> dma_ranges{{0, std::uint64_t{64} << 20U}};
-    std::uint64_t dma_page_bytes = 4096;
+    std::uint64_t dma_page_bytes = kCheckedDmaPageBytes;
     /// May block, without a limit. A failure fails the item.
     std::function<CallResult(CheckEvent event, std::string_view item)> on_event;
     std::function<void(const CheckedItem&)> on_item;  ///< After each item.
@@ -100,7 +109,9 @@ struct CheckFailure {
     std::string item;
     std::string reason;
     std::uint32_t repetition = 0;
-    std::optional<DeviceState> source;  ///< Empty when its last call has not returned.
+    /// Empty when its last call has not returned, or there is no device: the factory has failed in
+    /// a repetition after the first. Then `item` is the one that would have been first.
+    std::optional<DeviceState> source;
     std::optional<DeviceState> destination;
     std::vector<std::string> calls;  ///< The last device calls with their results, oldest first.
     std::vector<std::byte> state;    ///< Of the source, as far as it was read last.
@@ -127,8 +138,9 @@ struct CheckReport {
 /// Limits:    holds the source's whole state in memory, up to three times.
 /// Ownership: shares the devices; a call that never returns keeps its device beyond this function.
 /// Threads:   all calls into a device come from one thread, one at a time, but interrupt().
-/// Errors:    throws std::invalid_argument for an unknown item, no repetition, no factory or no
-///            devices, and what the factory throws. All else stands in the report.
+/// Errors:    throws std::invalid_argument for an unknown item, no repetition, a range that cannot
+///            be logged, no factory or no devices, and what the factory throws the first time. All
+///            else stands in the report.
 [[nodiscard]] CheckReport check_conformance(const CheckedDevicesFactory& factory,
                                             const CheckSettings& settings);
 

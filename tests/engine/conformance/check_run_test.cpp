@@ -61,6 +61,45 @@ TEST_CASE("a flake is found in the repetition in which it comes, and ends them",
     CHECK(report.failure->repetition == 3);
 }
 
+TEST_CASE("devices that cannot be made again fail the check, and lose nothing of it",
+          "[conformance]") {
+    CheckSettings settings = quick_settings();
+    settings.items = {"round-trip", "sizes"};
+    settings.repetitions = 5;
+    unsigned made = 0;
+    std::vector<CheckEvent> events;
+    settings.on_event = [&](CheckEvent event, std::string_view) {
+        events.push_back(event);
+        return CallResult::success();
+    };
+    const bool throws = GENERATE(true, false);
+    const CheckedDevicesFactory factory = [&] {
+        if (++made < 3) return memory_pair(kSmall);
+        if (throws) throw std::runtime_error("the device is gone");
+        return CheckedDevices{};
+    };
+    const CheckReport report = check_conformance(factory, settings);
+    INFO(describe(report));
+    CHECK(made == 3);
+    CHECK(report.result == CheckResult::failed);
+    CHECK(report.repetitions == 2);
+    CHECK_FALSE(report.transitions.empty());
+    CHECK(report.state_bytes == 100'000);
+    REQUIRE(report.failure);
+    CHECK(report.failure->item == "round-trip");
+    CHECK(report.failure->reason ==
+          std::string("its devices cannot be made: ") +
+              (throws ? "the device is gone" : "the factory gave no devices"));
+    CHECK(report.failure->repetition == 3);
+    CHECK_FALSE(report.failure->source);
+    CHECK_FALSE(report.failure->calls.empty());
+    CHECK(item_of(report, "round-trip").result == CheckResult::failed);
+    CHECK(item_of(report, "sizes").result == CheckResult::passed);
+    CHECK(events.back() == CheckEvent::failed);
+    made = 2;
+    if (throws) CHECK_THROWS_WITH(check_conformance(factory, settings), "the device is gone");
+}
+
 TEST_CASE("the times of the transitions are told", "[conformance]") {
     CheckSettings settings = quick_settings();
     settings.items = {"transitions"};
@@ -201,6 +240,13 @@ TEST_CASE("a check that makes no sense is refused", "[conformance]") {
     CHECK_THROWS_AS(check(memory_pair(kSmall), settings), std::invalid_argument);
     settings.repetitions = 1;
     CHECK_THROWS_AS(check({}, settings), std::invalid_argument);
+    for (const DmaRange range : {DmaRange{0, 0}, DmaRange{0, ~std::uint64_t{0}},
+                                 DmaRange{0, kCheckedDmaPagesMax * 4096 + 1}}) {
+        CAPTURE(range.size);
+        settings.dma_ranges = {range};
+        CHECK_THROWS_WITH(check(memory_pair(kSmall), settings),
+                          Catch::Contains("cannot be logged"));
+    }
     CHECK_THROWS_AS(check_conformance({}, settings), std::invalid_argument);
 }
 

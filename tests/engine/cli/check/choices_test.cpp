@@ -27,6 +27,11 @@ TEST_CASE("a DMA range is an address and a size", "[check]") {
         CHECK_THROWS_AS(read_dma_range(wrong), UsageError);
     }
     CHECK(read_dma_range("0xffffffffffffffff:1").size == 1);
+    CHECK(read_dma_range("0:1TiB").size == std::uint64_t{1} << 40U);
+    for (const char* large : {"0:1099511627777", "0:2TiB", "0:18446744073709551615"}) {
+        INFO(large);
+        CHECK_THROWS_WITH(read_dma_range(large), Catch::Contains("one range may have 1TiB"));
+    }
 }
 
 TEST_CASE("an item is one that there is", "[check]") {
