@@ -1,7 +1,11 @@
 #include "engine/conformance/bench.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
+
+#include "engine/text/quantity.hpp"
 
 namespace multifd {
 namespace {
@@ -22,16 +26,21 @@ void read_into(SavedState& target, CheckedDevice& device, CallSizes sizes, std::
     }
 }
 
-void save_into(SavedState& target, CheckedDevice& device, CallSizes sizes) {
-    target.config.clear();
-    read_into(target, device, sizes, target.state.max_size());
-    target.config = device.save_config();
+/// `chosen`, or what is safe when a check holds a state three times.
+std::uint64_t most_of(std::uint64_t chosen) {
+    // Beyond any memory, and a few times it still fits.
+    constexpr std::uint64_t kMost = std::uint64_t{1} << 60U;
+    if (chosen != 0) return std::min(chosen, kMost);
+    const auto pages = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES));
+    const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    return pages * page_bytes / 4;
 }
 
 }  // namespace
 
 Bench::Bench(CheckedDevices devices, const CheckSettings& settings, CheckSurroundings surroundings)
     : settings_(settings),
+      state_bytes_max_(most_of(settings.state_bytes_max)),
       surroundings_(surroundings),
       reader_(std::move(devices.reader)),
       source_(devices.source == devices.destination ? "device" : "source", Role::source,
@@ -119,6 +128,19 @@ void Bench::reset(CheckedDevice& device) {
 
 void Bench::read_source(CallSizes sizes, std::size_t bytes_max) {
     read_into(saved_, source_, sizes, bytes_max);
+}
+
+void Bench::save_into(SavedState& target, CheckedDevice& device, CallSizes sizes) const {
+    target.config.clear();
+    const std::size_t before = target.state.size();
+    read_into(target, device, sizes, state_bytes_max_ + 1);
+    const std::size_t given = target.state.size() - before;
+    if (given > state_bytes_max_) {
+        device.fail("read() in stop-copy has given " + std::to_string(given) +
+                    " bytes without an end, and " + format_size(state_bytes_max_) +
+                    " is the most that is taken; --max-state sets another limit");
+    }
+    target.config = device.save_config();
 }
 
 const SavedState& Bench::save_rest(CallSizes sizes) {

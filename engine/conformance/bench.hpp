@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -44,6 +45,8 @@ class Bench {
     }
     /// Whether source and destination are one device.
     [[nodiscard]] bool one_device() const noexcept { return !destination_; }
+    /// The most that one save may give.
+    [[nodiscard]] std::uint64_t state_bytes_max() const noexcept { return state_bytes_max_; }
     /// The one or the two, each once.
     [[nodiscard]] std::vector<CheckedDevice*> devices();
 
@@ -102,11 +105,14 @@ class Bench {
                         const std::string& found_in);
 
   private:
+    /// In STOP_COPY: adds all that is left, up to state_bytes_max_, and the config state.
+    void save_into(SavedState& target, CheckedDevice& device, CallSizes sizes) const;
     void find_out_whether_it_repeats();
     bool read_loaded();
 
     // Constant after construction.
     const CheckSettings& settings_;
+    const std::uint64_t state_bytes_max_;
     CheckSurroundings surroundings_;
     std::function<std::shared_ptr<Device>()> reader_;
 

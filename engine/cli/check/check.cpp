@@ -166,6 +166,7 @@ int check(const Arguments& arguments, CommandContext& context) {
     check_settings.items = choices.items;
     check_settings.repetitions = choices.repeat;
     check_settings.call_timeout = settings.command.source.stall_timeout;
+    check_settings.state_bytes_max = choices.max_state;
     if (!choices.dma_ranges.empty()) check_settings.dma_ranges = choices.dma_ranges;
     check_settings.stop = stop.get_token();
     check_settings.on_event = [&commands](CheckEvent event, std::string_view item) {

@@ -71,6 +71,14 @@ DmaRange read_dma_range(std::string_view text) {
     return {*address, *size};
 }
 
+std::uint64_t read_max_state(std::string_view text) {
+    const auto size = parse_size(text);
+    if (!size || *size == 0) {
+        throw UsageError("is no size; at least 1 is allowed, in " + std::string(kSizeForm));
+    }
+    return *size;
+}
+
 std::string read_item(std::string_view text) {
     std::vector<std::string_view> names;
     for (const CheckItem& item : check_items()) names.push_back(item.name);

@@ -21,6 +21,7 @@ struct Choices {
     std::uint32_t repeat = 1;
     std::vector<EventCommand> on;
     std::vector<DmaRange> dma_ranges;  ///< Empty: the library's own.
+    std::uint64_t max_state = 0;       ///< Bytes; 0: the library's own.
     std::string junit;                 ///< A path, or empty for none.
     std::string keep;                  ///< A folder, or empty for a new one.
 };
@@ -31,6 +32,8 @@ struct Choices {
 EventCommand read_event_command(std::string_view text);
 /// "ADDRESS:SIZE"; the address in bytes, decimal, or 0x and hexadecimal; at most 1 TiB.
 DmaRange read_dma_range(std::string_view text);
+/// Bytes, at least 1.
+std::uint64_t read_max_state(std::string_view text);
 /// The name of an item.
 std::string read_item(std::string_view text);
 

@@ -37,6 +37,10 @@ inline constexpr auto kOptions = std::to_array<CommandOption>({
          s.check.dma_ranges.push_back(read_dma_range(text));
      },
      nullptr, [](CommandSettings& s) { s.check.dma_ranges.clear(); }},
+    {"max-state", 0, "SIZE", kCheck,
+     "a state that goes on beyond it never ends, and fails (a quarter of this host's memory)",
+     [](CommandSettings& s, std::string_view text) { s.check.max_state = read_max_state(text); },
+     nullptr},
     {"keep", 0, "DIR", kCheck, "where a failure's calls and state go (a new folder)",
      [](CommandSettings& s, std::string_view text) { s.check.keep = read_not_empty(text); },
      nullptr},

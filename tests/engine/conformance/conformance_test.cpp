@@ -111,7 +111,9 @@ TEST_CASE("a wrong device fails at the item that is about it", "[conformance]") 
     REQUIRE(altered->set_state(wrong.initial).ok());
     altered = std::make_shared<AlteredDevice>(altered, wrong.make());
 
-    const CheckReport report = check(devices);
+    CheckSettings settings = quick_settings();
+    settings.state_bytes_max = std::uint64_t{64} << 20U;
+    const CheckReport report = check(devices, settings);
 
     INFO(wrong.name << "\n" << describe(report));
     CHECK(report.result == CheckResult::failed);
@@ -196,6 +198,18 @@ TEST_CASE("a device without reset is checked as far as that goes", "[conformance
     for (const char* name : {"reset", "abandoned-resume", "interrupted-load", "truncated-state"}) {
         CHECK(item_of(report, name).result == CheckResult::skipped);
     }
+}
+
+TEST_CASE("a state as large as the limit passes, and a larger one does not", "[conformance]") {
+    CheckSettings settings = quick_settings();
+    settings.items = {"stream-end"};
+    settings.state_bytes_max = 1U << 20U;
+    CHECK(check(memory_pair("size=1MiB"), settings).result == CheckResult::passed);
+    const CheckReport report = check(memory_pair("size=1048577"), settings);
+    REQUIRE(report.failure);
+    CHECK(report.failure->reason ==
+          "source: read() in stop-copy has given 1048577 bytes without an end, and 1MiB is the "
+          "most that is taken; --max-state sets another limit");
 }
 
 TEST_CASE("what differs from save to save is not compared", "[conformance]") {

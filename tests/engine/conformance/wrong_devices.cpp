@@ -1,5 +1,7 @@
 #include "tests/engine/conformance/wrong_devices.hpp"
 
+#include <algorithm>
+
 namespace multifd::test {
 namespace {
 
@@ -10,6 +12,13 @@ const std::string kPreCopy = "size=300000,config-size=64,precopy=on";
 
 CallResult failure(const char* detail) {
     return CallResult::failure(std::errc::io_error, detail);
+}
+
+Alterations a_state_without_end() {
+    return {.read = [](Device& inner, std::span<std::byte> target) {
+        const CallResult read = inner.read(target);
+        return read.ok() ? CallResult::success(target.size()) : read;
+    }};
 }
 
 Alterations one_byte_behind_the_end() {
@@ -236,6 +245,26 @@ Alterations initial_bytes_without_end() {
     }};
 }
 
+/// Tells 1 GiB that it has not, until it has been read.
+Alterations initial_bytes_that_never_come() {
+    const auto progress = std::make_shared<Progress>();
+    return {.set_state =
+                [progress](Device& inner, DeviceState target) {
+                    progress->ended = false;
+                    return inner.set_state(target);
+                },
+            .read =
+                [progress](Device& inner, std::span<std::byte> target) {
+                    return count(*progress, inner.read(target));
+                },
+            .pre_copy_sizes =
+                [progress](Device& inner, PreCopySizes& target) {
+                    const CallResult told = inner.pre_copy_sizes(target);
+                    target.initial_bytes = progress->ended ? 0 : std::uint64_t{1} << 30U;
+                    return told;
+                }};
+}
+
 Alterations pre_copy_sizes_while_it_runs() {
     return {.pre_copy_sizes = [](Device& inner, PreCopySizes& target) {
         return inner.state() == DeviceState::running ? CallResult::success()
@@ -243,7 +272,7 @@ Alterations pre_copy_sizes_while_it_runs() {
     }};
 }
 
-/// Loses what it gives first in PRE_COPY, always or after a cancel.
+/// Loses what it gives first in PRE_COPY, always or after a cancel, and does not tell of it.
 Alterations lost_early_bytes(bool only_after_a_cancel) {
     const auto progress = std::make_shared<Progress>();
     progress->broken = !only_after_a_cancel;
@@ -263,6 +292,12 @@ Alterations lost_early_bytes(bool only_after_a_cancel) {
                         inner.state() == DeviceState::pre_copy && progress->bytes == 0;
                     if (first && progress->broken) (void)inner.read(target.first(1000));
                     return count(*progress, inner.read(target));
+                },
+            .pre_copy_sizes =
+                [](Device& inner, PreCopySizes& target) {
+                    const CallResult told = inner.pre_copy_sizes(target);
+                    target.initial_bytes -= std::min<std::uint64_t>(target.initial_bytes, 1000);
+                    return told;
                 }};
 }
 
@@ -283,6 +318,8 @@ std::vector<WrongDevice> wrong_at_rest() {
     return {
         {"begins in STOP_COPY", "initial-state", "begins in stop-copy", false, kPlain,
          [] { return Alterations(); }, DeviceState::stop_copy},
+        {"a state without end", "stream-end", "bytes without an end, and 64MiB is the most", false,
+         kPlain, a_state_without_end},
         {"a byte behind the end", "stream-end", "after it had given 0", false, kPlain,
          one_byte_behind_the_end},
         {"claims more than was asked for", "stream-end", "claims to have given", false, kPlain,
@@ -348,6 +385,8 @@ std::vector<WrongDevice> wrong_while_running() {
     return {
         {"initial bytes without end", "pre-copy-sizes", "still tells 1 initial bytes", false,
          kPreCopy, initial_bytes_without_end},
+        {"initial bytes that never come", "pre-copy-sizes", "told 1073741824 initial bytes, and",
+         false, kPreCopy, initial_bytes_that_never_come},
         {"pre-copy sizes while it runs", "pre-copy-sizes", "succeeded in running", false, kPreCopy,
          pre_copy_sizes_while_it_runs},
         {"lost early bytes", "pre-copy", "write(", false, kPreCopy, lost(false)},

@@ -34,6 +34,12 @@ TEST_CASE("a DMA range is an address and a size", "[check]") {
     }
 }
 
+TEST_CASE("the largest state is a size", "[check]") {
+    CHECK(read_max_state("2GiB") == std::uint64_t{2} << 30U);
+    CHECK_THROWS_WITH(read_max_state("0"), Catch::Contains("at least 1 is allowed"));
+    CHECK_THROWS_AS(read_max_state("much"), UsageError);
+}
+
 TEST_CASE("an item is one that there is", "[check]") {
     CHECK(read_item("odd-sizes") == "odd-sizes");
     CHECK_THROWS_WITH(read_item("odd-size"), Catch::Contains("nearest is odd-sizes"));
