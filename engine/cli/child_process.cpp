@@ -78,6 +78,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments, const Chil
 ChildProcess::ChildProcess(const std::string& program, const std::vector<std::string>& words,
                            const ChildOutput& output) {
     std::vector<const char*> pointers;
+    pointers.reserve(words.size() + 1);
     for (const std::string& word : words) pointers.push_back(word.c_str());
     pointers.push_back(nullptr);
     const pid_t parent = ::getpid();

@@ -58,6 +58,7 @@ constexpr auto kNames = [] {
 
 std::vector<const ConformanceItem*> chosen(const std::vector<std::string>& names) {
     std::vector<std::string_view> known;
+    known.reserve(kNames.size());
     for (const CheckItem& item : kNames) known.push_back(item.name);
     for (const std::string& name : names) {
         if (std::ranges::find(known, name) != known.end()) continue;

@@ -19,6 +19,7 @@ constexpr std::array kEvents{CheckEvent::source_running, CheckEvent::source_resu
 
 std::vector<std::string_view> event_names() {
     std::vector<std::string_view> names;
+    names.reserve(kEvents.size());
     for (const CheckEvent event : kEvents) names.push_back(to_string(event));
     return names;
 }

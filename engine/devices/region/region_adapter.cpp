@@ -85,7 +85,7 @@ CallResult RegionAdapter::require(std::string_view call, bool allowed) {
 
 /// Value 0: there is none, or none for now.
 CallResult RegionAdapter::take_next_chunk() {
-    const CallResult pending = device_->pending_bytes();
+    CallResult pending = device_->pending_bytes();
     if (!pending.ok() || pending.value == 0) return pending;
     RegionChunk chunk;
     CallResult prepared = device_->prepare(chunk);
