@@ -13,6 +13,11 @@ StateOutput::StateOutput(Device& device, ServedIdentity identity, std::size_t ch
 }
 
 CallResult StateOutput::read(std::span<std::byte> target, bool stopped) {
+    if (failed_) {
+        return CallResult::failure(std::errc::io_error,
+                                   "the save cannot go on where a read of the device failed");
+    }
+    failed_ = true;  // Also when the device throws.
     std::size_t done = 0;
     while (done < target.size()) {
         if (given_ == buffer_.size()) {
@@ -26,6 +31,7 @@ CallResult StateOutput::read(std::span<std::byte> target, bool stopped) {
         given_ += count;
         done += count;
     }
+    failed_ = false;
     return CallResult::success(done);
 }
 

@@ -10,7 +10,8 @@ namespace multifd::vfio_user {
 /// chunk at a time: never more than one chunk, or the config state, stands in memory.
 /// Ownership: `device` outlives this object.
 /// Threads:   the device's.
-/// Errors:    the device's; after one the save is over.
+/// Errors:    the device's; after one the save is over: every later read fails, as what the failed
+///            one had taken from the device is lost.
 class StateOutput {
   public:
     /// `chunk_bytes`: 1 to SectionLimits::kDataBytesMax.
@@ -39,6 +40,7 @@ class StateOutput {
     std::size_t given_ = 0;  ///< Of buffer_.
     bool drained_ = false;   ///< The stopped device has said that nothing more comes.
     bool ended_ = false;     ///< The end has been put into the buffer.
+    bool failed_ = false;    ///< A read has not come to its end.
     std::size_t config_bytes_ = 0;
     std::uint64_t data_bytes_ = 0;
     PiecewiseHash digest_;

@@ -223,6 +223,17 @@ TEST_CASE("no more comes than pending bytes tell, and they shrink to nothing", "
     }
 }
 
+TEST_CASE("a save in which a read failed does not go on with a hole", "[vfio_user]") {
+    const std::string fault = GENERATE(as<std::string>{}, "fail=read:3", "throw=read:3");
+    Served served("size=300000," + fault);
+    REQUIRE(served.served.set_state(DeviceState::stop_copy).ok());
+    Bytes bytes(400000);
+    CHECK(served.served.read(bytes).error == std::errc::io_error);
+    const CallResult again = served.served.read(bytes);
+    CHECK(again.error == std::errc::io_error);
+    CHECK(again.detail.find("cannot go on") != std::string::npos);
+}
+
 TEST_CASE("what a device throws is a failed call", "[vfio_user]") {
     Served served("size=4096,throw=read:1");
     REQUIRE(served.served.set_state(DeviceState::stop_copy).ok());
