@@ -91,6 +91,7 @@ CallResult MigrationRegion::read(std::uint64_t offset, std::span<std::byte> targ
     }
     std::copy_n(window_.begin() + static_cast<std::ptrdiff_t>(first), target.size(),
                 target.begin());
+    fetched_ = fetched_ || !target.empty();
     return CallResult::success(target.size());
 }
 
@@ -116,34 +117,39 @@ CallResult MigrationRegion::read_register(std::uint64_t offset, std::span<std::b
             return give(target, std::uint32_t{0});
         case kPendingBytes: {
             std::uint64_t pending = 0;
+            if (target.size() != sizeof pending) return give(target, pending);
             CallResult read = read_pending_bytes(pending);
             return read.ok() ? give(target, pending) : read;
         }
         case kDataOffsetRegister:
-            offered_ = true;
-            return give(target, std::uint64_t{kDataOffset});
+            return offer(target, kDataOffset);
         case kDataSize:
-            offered_ = true;
-            return give(target, std::uint64_t{window_.size()});
+            return offer(target, window_.size());
         default:
             return refused("no register at " + std::to_string(offset) + " of the migration region");
     }
 }
 
-// Reading it takes the next data into the window, once the client has heard of what is there.
+CallResult MigrationRegion::offer(std::span<std::byte> target, std::uint64_t value) {
+    CallResult given = give(target, value);
+    offered_ = offered_ || given.ok();
+    return given;
+}
+
+// Reading it takes the next data into the window, once the client has read of what is there.
 CallResult MigrationRegion::read_pending_bytes(std::uint64_t& value) {
     const DeviceState state = device_.state();
     value = 0;
     if (state != DeviceState::stop_copy && state != DeviceState::pre_copy) {
         return CallResult::success();
     }
-    if (offered_ || window_.empty()) {
+    if (fetched_ || window_.empty()) {
         Bytes next(kWindowBytes);
         CallResult got = device_.read(next);
         if (!got.ok()) return got;
         next.resize(static_cast<std::size_t>(got.value));
         window_ = std::move(next);
-        offered_ = false;
+        offered_ = fetched_ = false;
     }
     CallResult left = device_.pending_bytes();
     if (!left.ok()) return left;
@@ -176,7 +182,7 @@ CallResult MigrationRegion::set_state(std::uint32_t bits) {
     const bool goes_on = before == DeviceState::pre_copy && *target == DeviceState::stop_copy;
     if (device_.state() != before && !goes_on) {
         window_.clear();
-        offered_ = false;
+        offered_ = fetched_ = false;
     }
     return changed;
 }
@@ -187,7 +193,7 @@ CallResult MigrationRegion::hand_over(std::uint64_t size) {
                        std::to_string(window_.size()) + " bytes that were written");
     }
     CallResult written = device_.write(std::span(window_).first(static_cast<std::size_t>(size)));
-    window_.clear();
+    if (written.ok()) window_.clear();
     return written;
 }
 

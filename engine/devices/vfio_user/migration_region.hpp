@@ -10,9 +10,9 @@
 //   4096  the data: a window of 64 KiB
 //
 // Saving, in rounds: pending_bytes (not 0), data_offset, data_size, the data. The data stays where
-// it is, and may be read again and in parts, until pending_bytes is read again; then the next comes
-// into the window. Resuming: data_offset, the data, written without gaps, then its size to
-// data_size, which hands it over.
+// it is, and may be read again and in parts, until pending_bytes is read again; then, if any of the
+// data was read, the next comes into the window. Resuming: data_offset, the data, written without
+// gaps, then its size to data_size, which hands it over.
 #pragma once
 
 #include "engine/devices/vfio_user/served_device.hpp"
@@ -38,6 +38,7 @@ class MigrationRegion {
 
   private:
     CallResult read_pending_bytes(std::uint64_t& value);
+    CallResult offer(std::span<std::byte> target, std::uint64_t value);
     CallResult set_state(std::uint32_t bits);
     CallResult read_register(std::uint64_t offset, std::span<std::byte> target);
     CallResult write_register(std::uint64_t offset, ConstBytes source);
@@ -47,6 +48,7 @@ class MigrationRegion {
     ServedDevice& device_;
     Bytes window_;          ///< What it holds: of the state to give, or as written so far.
     bool offered_ = false;  ///< The client knows of the data in the window.
+    bool fetched_ = false;  ///< It has read of it.
 };
 
 /// The bits of a state; those of ERROR for ERROR. P2P states are not known here.

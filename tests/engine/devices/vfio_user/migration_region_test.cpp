@@ -122,6 +122,42 @@ TEST_CASE("the data stays, and is read in any parts, until pending_bytes is read
     CHECK(client.window(0, 100) != Bytes(whole.begin(), whole.begin() + 100));
 }
 
+TEST_CASE("registers alone consume nothing", "[vfio_user]") {
+    Served source("size=300000");
+    Client client(source.served);
+    REQUIRE(client.set(kState, kStopAndCopy).ok());
+    const std::uint64_t pending = client.pending();
+    Bytes two(2);
+    CHECK_FALSE(client.region.read(kSize, two).ok());
+    CHECK_FALSE(client.region.read(kOffset, two).ok());
+    // What was refused has offered nothing.
+    CHECK_FALSE(client.region.read(kData, two).ok());
+    CHECK(client.get<std::uint64_t>(kOffset) == kData);
+    const auto size = client.get<std::uint64_t>(kSize);
+    CHECK(client.window(0, 0).empty());
+    CHECK(client.pending() == pending);
+    const Bytes first = client.window(0, size);
+    CHECK_FALSE(client.region.read(kPending, two).ok());
+    CHECK(client.window(0, size) == first);
+
+    Served other("size=300000");
+    Client another(other.served);
+    REQUIRE(another.set(kState, kStopAndCopy).ok());
+    REQUIRE(another.pending() > 0);
+    CHECK(another.window(0, another.get<std::uint64_t>(kSize)) == first);
+}
+
+TEST_CASE("what the device does not take stays in the window", "[vfio_user]") {
+    Served target("", Role::destination);
+    Client client(target.served);
+    REQUIRE(client.set(kState, kResuming).ok());
+    const Bytes no_state(100, std::byte{0xff});
+    REQUIRE(client.region.write(kData, no_state).ok());
+    CHECK_FALSE(client.set(kSize, std::uint64_t{100}).ok());
+    // A write that goes on where the last one ended leaves no gap.
+    CHECK(client.region.write(kData + 100, no_state).ok());
+}
+
 TEST_CASE("what is not in the window is not read", "[vfio_user]") {
     Served source("size=1000");
     Client client(source.served);
