@@ -148,7 +148,10 @@ CallResult ServerConnection::refused(const Patience& patience) {
                            ? static_cast<int>(answer.error)
                            : static_cast<int>(std::errc::io_error);
     const std::error_code code(number, std::generic_category());
-    return CallResult::failure(code, "the server at " + path_ + " refuses " +
+    // These are said of waits here, and nowhere else.
+    const bool ours = code == std::errc::operation_canceled || code == std::errc::timed_out;
+    const std::error_code told = ours ? std::make_error_code(std::errc::io_error) : code;
+    return CallResult::failure(told, "the server at " + path_ + " refuses " +
                                          name_of(answer.command) + ": " + code.message());
 }
 

@@ -19,8 +19,9 @@ namespace multifd::vfio_user {
 /// state.
 /// Threads:   one at a time.
 /// Errors:    operation_canceled and timed_out leave the connection usable, and so does what the
-///            server refuses (with the server's errno). Everything else closes it: is_open() says
-///            so, and later requests fail with not_connected.
+///            server refuses, with the server's errno, but that its own ECANCELED and ETIMEDOUT are
+///            io_error. Everything else closes it: is_open() says so, and later requests fail with
+///            not_connected.
 class ServerConnection {
   public:
     /// How long a request may take, and what ends its waits; null means nothing does.

@@ -173,6 +173,20 @@ TEST_CASE("an interrupt wakes a wait, and the next request finds its own reply",
     CHECK(answer == new_payload);
 }
 
+TEST_CASE("a server's own cancel or time limit is not ours", "[vfio_user]") {
+    const TemporaryFolder folder;
+    const auto told = GENERATE(std::errc::operation_canceled, std::errc::timed_out);
+    ScriptedServer server(folder / "s", [told](const Header& header, const Bytes&) {
+        return make_error_reply(header, told);
+    });
+    ServerConnection connection(folder / "s");
+    REQUIRE(connection.open(soon()).ok());
+    const CallResult refused = reset(connection, soon());
+    CHECK(refused.error == std::errc::io_error);
+    CHECK(refused.detail.find(std::make_error_code(told).message()) != std::string::npos);
+    CHECK(connection.is_open());
+}
+
 TEST_CASE("a request that is interrupted half sent is sent to its end by the next one",
           "[vfio_user]") {
     const TemporaryFolder folder;
