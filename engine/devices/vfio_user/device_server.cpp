@@ -13,6 +13,9 @@ namespace {
 /// stops in between must not keep out the next one.
 constexpr std::chrono::seconds kMessageLimit{30};
 
+/// Out of descriptors or memory: how soon accepting is tried again.
+constexpr std::chrono::milliseconds kAcceptRetry{100};
+
 Address address_of_path(const std::string& path) {
     Address address;
     address.family = Address::Family::unix_path;
@@ -31,14 +34,19 @@ DeviceServer::DeviceServer(const std::string& socket_path, ServedDevice& device,
       socket_(address_of_path(socket_path)) {}
 
 void DeviceServer::run() {
+    bool starved = false;  // Said, and nobody accepted since.
     while (!wait_until_ready(socket_.fd(), POLLIN, kNoDeadline, &stop_)) {
         auto accepted = socket_.accept();
         if (accepted) {
+            starved = false;
             serve(Connection(accepted->socket.release(), "a client"));
         } else if (accepted.error() != boost::system::errc::resource_unavailable_try_again &&
                    !concerns_one_connection(accepted.error())) {
-            log_(LogLevel::error, "no more clients: " + accepted.error().message());
-            return;
+            if (!starved) log_(LogLevel::error, "no client: " + accepted.error().message());
+            starved = true;
+            // Whoever waits keeps the socket readable: waiting for that would spin.
+            if (wait_until_ready(-1, 0, Clock::now() + kAcceptRetry, &stop_) == Errc::cancelled)
+                return;
         }
     }
 }

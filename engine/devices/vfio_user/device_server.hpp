@@ -14,7 +14,8 @@ namespace multifd::vfio_user {
 /// Ownership: device, config space and interrupt outlive this object; owns the socket and its file.
 /// Threads:   run() blocks; everything else from any thread.
 /// Errors:    the constructor throws std::system_error when it cannot listen. A client that breaks
-///            the protocol or goes away costs its connection, and nothing else.
+///            the protocol or goes away costs its connection, and nothing else; without
+///            descriptors or memory for one, accepting is tried again.
 class DeviceServer {
   public:
     /// Listens from here on. `log` may be called from run()'s thread.
