@@ -48,10 +48,20 @@ class Service {
     /// Until stop().
     void run() {
         std::vector<std::thread> threads;
-        for (DeviceServer& server : servers_) {
-            threads.push_back(start_quiet_thread("serve-device", [&server] { server.run(); }));
+        threads.reserve(servers_.size());
+        const auto join = [&threads] {
+            for (std::thread& thread : threads) thread.join();
+        };
+        try {
+            for (DeviceServer& server : servers_) {
+                threads.push_back(start_quiet_thread("serve-device", [&server] { server.run(); }));
+            }
+        } catch (...) {
+            stop();
+            join();
+            throw;
         }
-        for (std::thread& thread : threads) thread.join();
+        join();
     }
 
     /// Ends run() as soon as the devices' calls return.
@@ -119,6 +129,20 @@ Signals::Action end_service(Service& service) {
     };
 }
 
+/// While it lives signals end the service, which outlives it.
+class EndsOnSignal {
+  public:
+    EndsOnSignal(Signals& signals, Service& service) : signals_(signals) {
+        signals_.handle(end_service(service));
+    }
+    ~EndsOnSignal() { signals_.handle(nullptr); }
+    EndsOnSignal(const EndsOnSignal&) = delete;
+    EndsOnSignal& operator=(const EndsOnSignal&) = delete;
+
+  private:
+    Signals& signals_;
+};
+
 }  // namespace
 
 int serve_device(const Arguments& arguments, CommandContext& context) {
@@ -128,9 +152,8 @@ int serve_device(const Arguments& arguments, CommandContext& context) {
     // A socket's file is removed by whoever comes to an end in good order.
     context.signals.handle(wait_for_the_next_action());
     Service service(settings, log);
-    context.signals.handle(end_service(service));
+    const EndsOnSignal ends(context.signals, service);
     service.run();
-    context.signals.handle(nullptr);
     return static_cast<int>(ExitCode::completed);
 }
 
