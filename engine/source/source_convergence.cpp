@@ -41,8 +41,10 @@ PreCopyOutlook SourceSession::look_ahead() {
     outlook.downtime_limit = settings_.downtime_limit;
     for (const auto& slot : devices_) {
         const auto& outgoing = outgoing_[slot->id.value];
-        outlook.left_bytes += slot->expected_bytes;
-        outlook.reducible_bytes += outgoing.pre_copy.initial_bytes + outgoing.pre_copy.dirty_bytes;
+        const auto reducible = outgoing.pre_copy.initial_bytes + outgoing.pre_copy.dirty_bytes;
+        // A device that cannot tell its size has left at least this.
+        outlook.left_bytes += std::max(slot->expected_bytes.load(), reducible);
+        outlook.reducible_bytes += reducible;
         outlook.initial_data_sent = outlook.initial_data_sent && outgoing.initial_sent;
     }
     const std::uint64_t pending = host_pending_bytes();
@@ -123,12 +125,13 @@ bool SourceSession::count_unloaded(PreCopyOutlook& outlook) {
         expected[entry.device] = false;
         const auto& slot = *devices_[entry.device];
         const auto& sizes = outgoing_[entry.device].pre_copy;
+        const auto reducible = sizes.initial_bytes + sizes.dirty_bytes;
         const auto unloaded = slot.pre_copy_bytes.value() - entry.loaded_bytes;
         unloaded_bytes_ += unloaded;
         if (entry.write_us == 0) continue;
         outlook.devices.push_back(
-            {.left_bytes = slot.expected_bytes + unloaded,
-             .reducible_bytes = sizes.initial_bytes + sizes.dirty_bytes + unloaded,
+            {.left_bytes = std::max(slot.expected_bytes.load(), reducible) + unloaded,
+             .reducible_bytes = reducible + unloaded,
              .sent_bytes = unloaded,
              .bytes_per_second = static_cast<double>(entry.loaded_bytes) * 1e6 /
                                  static_cast<double>(entry.write_us),

@@ -99,14 +99,25 @@ CallResult VfioUserDevice::restore_config_space(ConstBytes saved) {
     const ConfigRestore restore = plan_config_restore(saved, current);
     if (restore.mismatch) return bad_config(*restore.mismatch);
     for (const ConfigWrite& write : restore.writes) {
-        RegionAccess access;
-        access.offset = write.offset;
-        access.region = kConfigRegion;
-        access.count = static_cast<std::uint32_t>(write.bytes.size());
-        std::array<std::byte, RegionAccess::kHeadBytes> reply{};
-        done = connection_.request(Command::region_write, encode(access), write.bytes, {{}, reply},
-                                   as_asked());
+        done = write_config_space(write.offset, write.bytes);
         if (!done.ok()) return done;
+    }
+    return CallResult::success();
+}
+
+CallResult VfioUserDevice::write_config_space(std::uint64_t offset, ConstBytes source) {
+    for (std::size_t at = 0; at < source.size();) {
+        const auto piece =
+            source.subspan(at, std::min(source.size() - at, connection_.transfer_bytes()));
+        RegionAccess access;
+        access.offset = offset + at;
+        access.region = kConfigRegion;
+        access.count = static_cast<std::uint32_t>(piece.size());
+        std::array<std::byte, RegionAccess::kHeadBytes> reply{};
+        CallResult done = connection_.request(Command::region_write, encode(access), piece,
+                                              {{}, reply}, as_asked());
+        if (!done.ok()) return done;
+        at += piece.size();
     }
     return CallResult::success();
 }

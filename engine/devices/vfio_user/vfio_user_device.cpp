@@ -50,7 +50,9 @@ CallResult VfioUserDevice::examine(const Patience& patience) {
     }
     p2p_ = (flags & MigrationFlags::kP2p) != 0;
     pre_copy_ = (flags & MigrationFlags::kPreCopy) != 0;
-    tells_size_ = get_feature(Feature::mig_data_size, value, patience).ok();
+    asked = get_feature(Feature::mig_data_size, value, patience);
+    if (!connection_.is_open() || asked.error == std::errc::timed_out) return asked;
+    tells_size_ = asked.ok();
     if (!options_.config) return CallResult::success();
     return find_config_space(patience);
 }
@@ -153,11 +155,14 @@ CallResult VfioUserDevice::set_state(DeviceState target) {
     interrupt_.lower();
     CallResult opened = ensure_open(as_asked());
     if (!opened.ok()) return opened;
+    CallResult settled = settle_transfer();
+    if (!settled.ok()) return settled;
     if (transfer_ == Transfer::resuming && target != DeviceState::resuming) {
         CallResult whole = complete();
         if (!whole.ok()) return whole;
     }
     CallResult changed = ask_for(target, as_asked());
+    unsettled_ = !changed.ok();
     if (!changed.ok()) return changed;
     if (target == DeviceState::resuming) {
         if (transfer_ != Transfer::resuming) begin(Transfer::resuming);
@@ -169,8 +174,22 @@ CallResult VfioUserDevice::set_state(DeviceState target) {
     return changed;
 }
 
+// A server may make a change whose answer was not waited for; then the transfer is over.
+CallResult VfioUserDevice::settle_transfer() {
+    if (!unsettled_ || transfer_ == Transfer::none) return CallResult::success();
+    DeviceState now = DeviceState::error;
+    CallResult asked = ask_state(now, as_asked());
+    if (!asked.ok()) return asked;
+    const bool goes_on =
+        transfer_ == Transfer::resuming ? now == DeviceState::resuming : saves_in(now);
+    if (!goes_on) begin(Transfer::none);
+    unsettled_ = false;
+    return CallResult::success();
+}
+
 void VfioUserDevice::begin(Transfer transfer) {
     transfer_ = transfer;
+    unsettled_ = false;
     torn_ = false;
     bytes_ = 0;
     digest_.restart();
@@ -278,17 +297,27 @@ CallResult VfioUserDevice::pre_copy_sizes(PreCopySizes& target) {
     CallResult possible = require(Transfer::saving, "pre_copy_sizes");
     if (possible.ok()) possible = look_ahead();
     if (!possible.ok()) return possible;
-    target = {0, ahead_.size() - ahead_given_};
-    return CallResult::success();
+    target = {};
+    if (ahead_given_ == ahead_.size()) return CallResult::success();
+    if (!tells_size_) {
+        target.dirty_bytes = kUnknownLeft;
+        return CallResult::success();
+    }
+    CallResult told = stop_copy_size();
+    target.dirty_bytes = told.value;
+    return told.ok() ? CallResult::success() : told;
 }
 
 CallResult VfioUserDevice::stop_copy_size() {
-    const std::uint64_t ahead = ahead_.size() - ahead_given_;
-    if (!tells_size_) return CallResult::success(ahead);
+    if (!tells_size_) return CallResult::success();
+    CallResult opened = ensure_open(as_asked());
+    if (!opened.ok()) return opened;
     std::array<std::byte, 8> value{};
     CallResult asked = get_feature(Feature::mig_data_size, value, as_asked());
     if (!asked.ok()) return asked;
-    return CallResult::success(NativeReader(value).integer<std::uint64_t>() + ahead);
+    const auto told = NativeReader(value).integer<std::uint64_t>();
+    const std::uint64_t ahead = ahead_.size() - ahead_given_;
+    return CallResult::success(told + std::min(ahead, UINT64_MAX - told));
 }
 
 CallResult VfioUserDevice::complete() const {

@@ -42,11 +42,17 @@ struct DeviceOptions {
 ///     0  u32 magic 0x4d465543   4  u32 version 1   8  u64 bytes of state   16  u64 XXH3-64 of them
 ///    24  u32 size of what follows, 0 with config=off   28  zeros   32  as pci_config_state.hpp
 ///
+/// While a look ahead finds data, pre-copy has left what STOP_COPY would give; of a server that
+/// cannot tell, kUnknownLeft. So pre-copy of such a device goes on until a read finds nothing.
+///
 /// Threads:   as Device.
 /// Errors:    as Device; what a server refuses has its errno. A server that has gone leaves the
 ///            device in ERROR, and reset() connects anew.
 class VfioUserDevice final : public Device {
   public:
+    /// More than any downtime takes.
+    static constexpr std::uint64_t kUnknownLeft = std::uint64_t{1} << 50U;
+
     /// Connects; what cannot be done without one is said by open().
     explicit VfioUserDevice(DeviceOptions options);
 
@@ -78,8 +84,10 @@ class VfioUserDevice final : public Device {
     CallResult read_from_server(std::span<std::byte> target);
     CallResult write_piece(ConstBytes piece);
     CallResult look_ahead();
+    CallResult settle_transfer();
     CallResult read_config_space(std::span<std::byte> target, const Patience& patience);
     CallResult restore_config_space(ConstBytes saved);
+    CallResult write_config_space(std::uint64_t offset, ConstBytes source);
     CallResult reset_server(const Patience& patience);
     void begin(Transfer transfer);
     [[nodiscard]] CallResult require(Transfer transfer, const char* call) const;
@@ -101,7 +109,8 @@ class VfioUserDevice final : public Device {
 
     // The transfer.
     Transfer transfer_ = Transfer::none;
-    bool torn_ = false;  ///< A read or write was interrupted: what it moved is not known.
+    bool unsettled_ = false;  ///< A change of state failed: where the server is, is not known.
+    bool torn_ = false;       ///< A read or write was interrupted: what it moved is not known.
     std::uint64_t bytes_ = 0;
     PiecewiseHash digest_;
     bool config_loaded_ = false;
