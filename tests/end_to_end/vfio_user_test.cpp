@@ -204,6 +204,18 @@ TEST_CASE("served devices migrate over the channels, with pre-copy and without",
           20U << 20U);
 }
 
+TEST_CASE("pre-copy brings a served state within the downtime limit", "[vfio_user]") {
+    const Serving from({"memory,idstr=a,size=24MiB,seed=3,precopy=on"});
+    const Serving to({"memory,idstr=a,seed=3"}, kDestination);
+    Plan plan = plan_of(from, to, 1);
+    // The limit is a few MiB: more than one look ahead, and far less than the state.
+    plan.source_options = words("--max-bandwidth 40MiB --downtime-limit 50ms --packet-size 256KiB");
+    const Outcome outcome = migrate(std::move(plan));
+    INFO(describe(outcome));
+    check_completed(outcome);
+    CHECK(outcome.source.number("devices.0.pre-copy-bytes") > 16U << 20U);
+}
+
 TEST_CASE("every size of a piece moves the same state", "[vfio_user]") {
     struct Case {
         const char* chunk;
