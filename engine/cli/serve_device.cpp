@@ -1,9 +1,11 @@
 // multifd serve-device: devices of ours behind vfio-user sockets, until a signal.
 #include <unistd.h>
 
+#include <filesystem>
 #include <list>
 #include <memory>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <thread>
 
@@ -23,13 +25,21 @@ using vfio_user::ServedIdentity;
 using vfio_user::SharedBacking;
 
 constexpr std::chrono::milliseconds kAskAgain{50};
+constexpr int kAsksUntilSaid = 20;
 
 void require_pairs(const RunSettings& settings) {
-    const std::size_t sockets = settings.command.served.sockets.size();
-    if (sockets != 0 && sockets == settings.devices.size()) return;
-    throw UsageError("serve-device needs a --socket PATH for each --device, in the same order; " +
-                     std::to_string(sockets) + " and " + std::to_string(settings.devices.size()) +
-                     " were given");
+    const auto& sockets = settings.command.served.sockets;
+    if (sockets.empty() || sockets.size() != settings.devices.size()) {
+        throw UsageError(
+            "serve-device needs a --socket PATH for each --device, in the same order; " +
+            std::to_string(sockets.size()) + " and " + std::to_string(settings.devices.size()) +
+            " were given");
+    }
+    std::set<std::filesystem::path> places;
+    for (const std::string& socket : sockets) {
+        if (places.insert(std::filesystem::path(socket).lexically_normal()).second) continue;
+        throw UsageError("--socket " + socket + " is given twice; each device needs its own");
+    }
 }
 
 /// Everything that one run serves, and the threads that do.
@@ -68,6 +78,11 @@ class Service {
     void stop() noexcept {
         stop_.raise();
         for (ServedDevice& device : devices_) device.interrupt();
+    }
+
+    void say_what_is_waited_for() {
+        log_.line({LogLevel::warning, "", "server", "",
+                   "a device call has not come back; a second signal ends this command at once"});
     }
 
     void remove_files() const noexcept {
@@ -119,12 +134,13 @@ class Service {
 /// The first signal ends the service, and goes on interrupting until it has ended; a second one
 /// does not wait for a device that does not come back.
 Signals::Action end_service(Service& service) {
-    return [&service](int signal, int count) {
+    return [&service, asked = 0](int signal, int count) mutable {
         if (count > 1) {
             service.remove_files();
             ::_exit(128 + signal);
         }
         service.stop();
+        if (++asked == kAsksUntilSaid) service.say_what_is_waited_for();
         return std::optional(kAskAgain);
     };
 }

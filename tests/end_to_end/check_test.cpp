@@ -132,6 +132,11 @@ TEST_CASE("check says what is wrong with its command line", "[check]") {
           "--destination-device file,idstr=a: ");
     fails({"--device", kMemory, "--repeat", "0"}, "--repeat");
     fails({"--device", kMemory, "--on", "never=true"}, "names no event");
+    const TemporaryFolder folder;
+    const CommandEnd twice = run_command(
+        {"check", "--device", kMemory, "--json", folder / "one", "--junit", folder / "one"});
+    CHECK(twice.exit_code == 2);
+    CHECK(twice.standard_error.find("each a file of its own") != std::string::npos);
     const CommandEnd end =
         run_command({"check", "--device", kMemory, "--junit", "/nonexistent/junit.xml"});
     CHECK(end.exit_code == 13);

@@ -473,6 +473,17 @@ TEST_CASE("a client reads in any size that was negotiated", "[vfio_user]") {
     CHECK(whole.size() > 200000);
 }
 
+TEST_CASE("a signal during a call that never returns says what is waited for", "[vfio_user]") {
+    Serving served({"memory,idstr=a,size=1MiB,stuck=read"});
+    const CommandEnd checked = run_command(
+        {"check", "--device", served.client(), "--stall-timeout", "1s", "--item", "stream-end"});
+    CHECK(checked.exit_code != 0);
+    served.command().process().signal(SIGTERM);
+    CHECK(served.says("a second signal ends this command at once"));
+    CHECK(served.end_by(SIGTERM).exit_code == 128 + SIGTERM);
+    CHECK_FALSE(std::filesystem::exists(served.socket()));
+}
+
 TEST_CASE("what a command line of serve-device lacks is said", "[vfio_user]") {
     const TemporaryFolder folder;
     const auto refused = [](const Words& arguments) {
@@ -487,6 +498,9 @@ TEST_CASE("what a command line of serve-device lacks is said", "[vfio_user]") {
     CHECK(refused({"--socket", folder / "s", "--device", "memory,idstr=a", "--shared-backing",
                    folder / "none"})
               .find("No such file") != std::string::npos);
+    CHECK(refused({"--socket", folder / "s", "--device", "memory,idstr=a", "--socket",
+                   folder / "./s", "--device", "memory,idstr=b"})
+              .find("is given twice") != std::string::npos);
     const CommandEnd busy =
         run_command({"serve-device", "--socket", "/nonexistent/s", "--device", "memory,idstr=a"});
     CHECK(busy.exit_code == 3);

@@ -156,6 +156,10 @@ int check(const Arguments& arguments, CommandContext& context) {
     const RunSettings settings = settle(arguments);
     const checking::Choices& choices = settings.command.check;
     const DescribedDevices devices(settings);
+    if (!choices.junit.empty() && choices.junit == settings.command.json) {
+        throw UsageError("--json and --junit both write " + choices.junit +
+                         "; give each a file of its own");
+    }
     require_writable(settings.command.json, "the report");
     require_writable(choices.junit, "the JUnit report");
 
