@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/conformance/items.hpp"
+#include "engine/devices/dma_bitmap.hpp"
 #include "engine/text/nearest_name.hpp"
 
 namespace multifd {
@@ -102,7 +103,7 @@ class Check {
         const std::uint64_t page_bytes = settings_.dma_page_bytes;
         for (const DmaRange& range : settings_.dma_ranges) {
             const bool can = page_bytes != 0 && range.size != 0 &&
-                             (range.size - 1) / page_bytes < kCheckedDmaPagesMax;
+                             dma_pages(range, page_bytes) <= kCheckedDmaPagesMax;
             if (can) continue;
             throw std::invalid_argument("a range of " + std::to_string(range.size) +
                                         " bytes cannot be logged in pages of " +

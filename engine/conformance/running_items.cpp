@@ -4,6 +4,7 @@
 
 #include "channels/wire/limits.hpp"
 #include "engine/conformance/items.hpp"
+#include "engine/devices/dma_bitmap.hpp"
 
 namespace multifd {
 namespace {
@@ -54,15 +55,11 @@ void pre_copy_and_load(Bench& bench) {
                std::to_string(copied.state.size() - early) + " after");
 }
 
-std::uint64_t pages_of(DmaRange range, std::uint64_t page_bytes) {
-    return (range.size - 1) / page_bytes + 1;
-}
-
 /// One report of one range, with every bit of `preset` set before: the bits that came.
 std::uint64_t report(CheckedDevice& device, DmaRange range, std::uint64_t page_bytes,
                      std::uint64_t preset) {
-    const std::uint64_t pages = pages_of(range, page_bytes);
-    std::vector<std::uint64_t> bitmap((pages + 63) / 64, preset);
+    const std::uint64_t pages = dma_pages(range, page_bytes);
+    std::vector<std::uint64_t> bitmap(dma_bitmap_words(pages), preset);
     if (pages % 64 != 0) bitmap.back() &= (std::uint64_t{1} << (pages % 64)) - 1;
     const std::vector<std::uint64_t> before = bitmap;
     device.require(device.try_report_dma_logging(range, page_bytes, bitmap),
@@ -90,7 +87,8 @@ std::uint64_t report_all(Bench& bench, std::uint64_t preset) {
 
 void check_report_refused(Bench& bench) {
     const DmaRange range = bench.settings().dma_ranges.front();
-    std::vector<std::uint64_t> bitmap(pages_of(range, bench.settings().dma_page_bytes) / 64 + 1);
+    const std::uint64_t pages = dma_pages(range, bench.settings().dma_page_bytes);
+    std::vector<std::uint64_t> bitmap(dma_bitmap_words(pages));
     const CallResult made =
         bench.source().try_report_dma_logging(range, bench.settings().dma_page_bytes, bitmap);
     if (made.ok()) bench.source().fail("report_dma_logging() succeeded while no log was on");

@@ -4,6 +4,8 @@
 #include <bit>
 #include <string>
 
+#include "engine/devices/dma_bitmap.hpp"
+
 namespace multifd {
 namespace {
 
@@ -81,8 +83,8 @@ CallResult DmaLog::report(DmaRange range, std::uint64_t page_size,
     if (range.size == 0 || std::ranges::none_of(ranges_, holds)) {
         return refuse("not among the logged ranges: " + text_of(range));
     }
-    const std::uint64_t pages = (range.size - 1) / page_size + 1;
-    if (bitmap.size() < (pages - 1) / 64 + 1) {
+    const std::uint64_t pages = dma_pages(range, page_size);
+    if (bitmap.size() < dma_bitmap_words(pages)) {
         return refuse("a bitmap of " + std::to_string(bitmap.size()) + " words is too short for " +
                       std::to_string(pages) + " pages");
     }

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "engine/devices/dma_bitmap.hpp"
 #include "engine/devices/vfio/pci_config_state.hpp"
 #include "engine/devices/vfio/vfio_uapi.hpp"
 
@@ -302,9 +303,8 @@ CallResult VfioDevice::report_dma_logging(DmaRange range, std::uint64_t page_siz
             std::errc::invalid_argument,
             attachment_.name + ": a DMA log is of at least one page of at least one byte");
     }
-    // The kernel writes a bit for a last page that is partly in the range, too.
-    const std::uint64_t pages = (range.size - 1) / page_size + 1;
-    if ((pages - 1) / 64 + 1 > bitmap.size()) {
+    const std::uint64_t pages = dma_pages(range, page_size);
+    if (dma_bitmap_words(pages) > bitmap.size()) {
         return CallResult::failure(
             std::errc::invalid_argument,
             attachment_.name + ": the bitmap has no room for " + std::to_string(pages) + " pages");
