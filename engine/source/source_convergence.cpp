@@ -4,15 +4,9 @@
 #include <memory>
 
 #include "engine/source/source_session.hpp"
+#include "engine/text/quantity.hpp"
 
 namespace multifd {
-namespace {
-
-std::string mib_text(std::uint64_t bytes) {
-    return std::to_string((bytes + limits::kMiB - 1) / limits::kMiB) + " MiB";
-}
-
-}  // namespace
 
 bool SourceSession::may_switch() {
     auto outlook = look_ahead();
@@ -92,7 +86,7 @@ bool SourceSession::may_switch_early(const PreCopyOutlook& outlook, const Device
         return false;
     }
     if (!outlook.acknowledged) return false;
-    log(LogLevel::warning, "switching over early, with " + mib_text(outlook.left_bytes) +
+    log(LogLevel::warning, "switching over early, with " + format_whole_mib(outlook.left_bytes) +
                                " left: the packet numbers of " + to_string(exhausted.identity) +
                                " come to their end");
     return true;

@@ -34,10 +34,6 @@ std::string time_text(std::uint64_t us) {
     return std::to_string((us + 999) / 1000) + " ms";
 }
 
-std::string mib_text(std::uint64_t bytes) {
-    return std::to_string((bytes + limits::kMiB - 1) / limits::kMiB) + " MiB";
-}
-
 std::uint64_t count_of(microseconds time) {
     return static_cast<std::uint64_t>(time.count());
 }
@@ -49,10 +45,10 @@ std::string bound_text(const PredictedDowntime& predicted) {
 }
 
 std::string text_of(const PredictedDowntime& predicted) {
-    std::string text =
-        bound_text(predicted) + time_text(predicted.total_us) + " for " + mib_text(predicted.bytes);
+    std::string text = bound_text(predicted) + time_text(predicted.total_us) + " for " +
+                       format_whole_mib(predicted.bytes);
     if (predicted.bytes_per_second != 0) {
-        text += " at " + mib_text(predicted.bytes_per_second) + "/s (" +
+        text += " at " + format_whole_mib(predicted.bytes_per_second) + "/s (" +
                 std::string(predicted.rate_from) + ")";
     }
     for (const auto& part : predicted.parts) {

@@ -170,4 +170,9 @@ std::string format_rate(std::uint64_t bytes_per_second) {
     return format_size(bytes_per_second).append("/s");
 }
 
+std::string format_whole_mib(std::uint64_t bytes) {
+    constexpr std::uint64_t kMiB = std::uint64_t{1} << 20U;
+    return std::to_string(bytes / kMiB + (bytes % kMiB != 0 ? 1 : 0)) + " MiB";
+}
+
 }  // namespace multifd

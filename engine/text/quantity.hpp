@@ -39,4 +39,7 @@ inline constexpr std::string_view kRateForm =
 [[nodiscard]] std::string format_time(std::chrono::microseconds time);
 [[nodiscard]] std::string format_rate(std::uint64_t bytes_per_second);
 
+/// For a sentence, not for the parsers: "12 MiB", rounded up.
+[[nodiscard]] std::string format_whole_mib(std::uint64_t bytes);
+
 }  // namespace multifd

@@ -102,4 +102,12 @@ TEST_CASE("what is printed is exact and read back to the same value", "[quantity
 }
 
 }  // namespace
+TEST_CASE("whole MiB are rounded up", "[devices]") {
+    CHECK(format_whole_mib(0) == "0 MiB");
+    CHECK(format_whole_mib(1) == "1 MiB");
+    CHECK(format_whole_mib(1 << 20) == "1 MiB");
+    CHECK(format_whole_mib((1 << 20) + 1) == "2 MiB");
+    CHECK(format_whole_mib(UINT64_MAX) == "17592186044416 MiB");
+}
+
 }  // namespace multifd
