@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -22,6 +23,12 @@ iovec vector_of(std::span<const std::byte> bytes) {
     return {const_cast<std::byte*>(bytes.data()), bytes.size()};
 }
 
+// Waking a thread costs as much as receiving some ten KiB, and a segment of the loopback has 64.
+// With more than this nothing was gained any more (perf/README.md).
+constexpr std::size_t kWakeBytesMax = 256 * 1024;
+// What is shorter comes in one segment, or hardly more.
+constexpr std::size_t kWakeBytesMin = 4 * 1024;
+
 }  // namespace
 
 Connection::Connection(int fd, std::string peer) : fd_(fd), peer_(std::move(peer)) {
@@ -29,14 +36,16 @@ Connection::Connection(int fd, std::string peer) : fd_(fd), peer_(std::move(peer
     if (flags >= 0 && (flags & O_NONBLOCK) != 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
 }
 
-ErrorCode Connection::send(std::span<const std::byte> header, std::span<const std::byte> payload) {
+ErrorCode Connection::send(std::span<const std::byte> header, std::span<const std::byte> payload,
+                           Then then) {
     MULTIFD_ASSERT(!header.empty());
     std::array<iovec, 2> parts{vector_of(header), vector_of(payload)};
     msghdr message{};
     message.msg_iov = parts.data();
     message.msg_iovlen = payload.empty() ? 1 : 2;
+    const int flags = MSG_NOSIGNAL | (then == Then::more ? MSG_MORE : 0);
     while (message.msg_iovlen > 0) {
-        const auto sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+        const auto sent = ::sendmsg(fd_.get(), &message, flags);
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0) return last_system_error();
         auto left = static_cast<std::size_t>(sent);
@@ -61,7 +70,8 @@ Result<std::size_t> Connection::receive_full(std::span<std::byte> target) {
     std::size_t filled = 0;
     while (filled < target.size()) {
         const auto rest = target.subspan(filled);
-        const auto received = ::recv(fd_.get(), rest.data(), rest.size(), MSG_WAITALL);
+        wake_at(rest.size());
+        const auto received = ::recv(fd_.get(), rest.data(), rest.size(), 0);
         if (received < 0 && errno == EINTR) continue;
         if (received < 0) return last_system_error();
         if (received == 0 && filled == 0) return std::size_t{0};
@@ -69,6 +79,16 @@ Result<std::size_t> Connection::receive_full(std::span<std::byte> target) {
         filled += static_cast<std::size_t>(received);
     }
     return filled;
+}
+
+// Never more than is still wanted, since nothing may come after it. Where the kernel does not take
+// it, each segment wakes.
+void Connection::wake_at(std::size_t bytes) noexcept {
+    const auto wanted = bytes < kWakeBytesMin ? 1 : std::min(bytes, kWakeBytesMax);
+    if (wanted == wakes_at_) return;
+    const auto value = static_cast<int>(wanted);
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVLOWAT, &value, sizeof value);
+    wakes_at_ = wanted;
 }
 
 ErrorCode Connection::send(std::span<const std::byte> bytes, Deadline deadline,
@@ -94,6 +114,7 @@ ErrorCode Connection::send(std::span<const std::byte> bytes, Deadline deadline,
 Result<std::size_t> Connection::receive_some(std::span<std::byte> target, Deadline deadline,
                                              const Interrupt* interrupt) {
     MULTIFD_ASSERT(!target.empty());
+    wake_at(1);  // poll() waits for as much as a read does.
     while (true) {
         const ErrorCode error = wait_until_ready(fd_.get(), POLLIN, deadline, interrupt);
         if (error) return error;

@@ -12,6 +12,9 @@
 
 namespace multifd {
 
+/// Whether a send is the last for now. Before more, the kernel keeps a short last segment back.
+enum class Then { nothing, more };
+
 /// Sends and receives whole spans on a stream socket, TCP or UNIX.
 /// Ownership: owns the descriptor and closes it. Move-only; a moved-from connection is closed.
 /// Threads:   one thread may send while another receives. shut_down() and half_close() may be
@@ -28,12 +31,14 @@ class Connection {
 
     /// Header and payload leave in one gathered write where the socket has room for them; what does
     /// not fit follows. Returns when all has been handed to the kernel. `header` is not empty.
-    ErrorCode send(std::span<const std::byte> header, std::span<const std::byte> payload = {});
+    ErrorCode send(std::span<const std::byte> header, std::span<const std::byte> payload = {},
+                   Then then = Then::nothing);
     /// From here on send() lets at most so many bytes stand unsent in the kernel of a TCP
     /// connection. A fast connection loses speed by it. No other socket has that.
     void limit_unsent(int bytes) noexcept;
     /// Fills `target` (not empty) and returns its size, or 0 when the peer closed before its first
-    /// byte.
+    /// byte. Sleeps until many bytes are there, or all that are wanted: it is not woken for each
+    /// segment.
     /// Errors:    channel_closed_early when the peer closed inside it.
     Result<std::size_t> receive_full(std::span<std::byte> target);
 
@@ -59,8 +64,12 @@ class Connection {
     [[nodiscard]] int release() noexcept { return fd_.release(); }
 
   private:
+    /// A sleeping receive_full() is woken when so many bytes can be read.
+    void wake_at(std::size_t bytes) noexcept;
+
     Descriptor fd_;
     std::string peer_;
+    std::size_t wakes_at_ = 1;  ///< What the kernel was told last; of the receiving thread.
 };
 
 }  // namespace multifd

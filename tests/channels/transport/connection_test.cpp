@@ -126,6 +126,69 @@ TEST_CASE("what may stand unsent is limited on TCP, and on no other socket", "[c
     CHECK_FALSE(pair.left.send(Bytes(10, std::byte{1})));
 }
 
+TEST_CASE("a receive ends with its last byte, with nothing behind it", "[connection]") {
+    const auto kind = GENERATE(values<std::string>({"unix", "127.0.0.1", "::1"}));
+    // Around what a sleeping receiver is woken for: 4 KiB and 256 KiB.
+    const auto size =
+        GENERATE(as<std::size_t>{}, 1, 4095, 4096, 262144, 262145, 1U << 20U, 3000001);
+    const auto last = GENERATE(as<std::size_t>{}, 1, 5000, 200000);
+    if (last >= size) return;
+    CAPTURE(kind, size, last);
+    auto pair = stream_pair(kind);
+    const auto bytes = pattern(size);
+    Bytes received(size);
+    Result<std::size_t> count = ErrorCode(Errc::internal_error);
+    WatchedThread receiver([&] { count = pair.right.receive_full(received); });
+    const auto begin = std::span(bytes).first(size - last);
+    REQUIRE_FALSE(pair.left.send(begin, {}, Then::nothing));
+    receiver.await_sleep();
+    REQUIRE_FALSE(pair.left.send(std::span(bytes).last(last)));
+    receiver.join();
+    CHECK(count.value() == size);
+    CHECK(received == bytes);
+}
+
+TEST_CASE("a sleeping receiver is not woken for each segment, nor for more than it wants",
+          "[connection]") {
+    auto pair = stream_pair("127.0.0.1");
+    const auto wanted = GENERATE(as<std::size_t>{}, 12, 5000, 1U << 20U);
+    CAPTURE(wanted);
+    Bytes received(wanted);
+    WatchedThread receiver([&] { (void)pair.right.receive_full(received); });
+    receiver.await_sleep();
+    int wakes_at = 0;
+    socklen_t size = sizeof wakes_at;
+    REQUIRE(::getsockopt(pair.right.fd(), SOL_SOCKET, SO_RCVLOWAT, &wakes_at, &size) == 0);
+    CHECK(wakes_at == (wanted == 12 ? 1 : wanted == 5000 ? 5000 : 256 * 1024));
+    pair.right.shut_down();
+    receiver.join();
+}
+
+TEST_CASE("after a long receive a short wait sees the first byte", "[connection]") {
+    auto pair = stream_pair(GENERATE(values<std::string>({"unix", "127.0.0.1"})));
+    const auto bytes = pattern(1U << 20U);
+    Bytes received(bytes.size());
+    WatchedThread sender([&] { (void)pair.left.send(bytes); });
+    REQUIRE(pair.right.receive_full(received).value() == bytes.size());
+    sender.join();
+    REQUIRE_FALSE(pair.left.send(pattern(1)));
+    CHECK(pair.right.receive_some(received, soon(), nullptr).value() == 1);
+    REQUIRE_FALSE(pair.left.send(pattern(12)));
+    CHECK(pair.right.receive_full(std::span(received).first(12)).value() == 12);
+}
+
+TEST_CASE("a send before more keeps nothing back for good", "[connection]") {
+    auto pair = stream_pair(GENERATE(values<std::string>({"unix", "127.0.0.1"})));
+    const auto header = pattern(288);
+    const auto payload = pattern(100'000, 2);
+    REQUIRE_FALSE(pair.left.send(header, std::span(payload).first(1), Then::more));
+    REQUIRE_FALSE(pair.left.send(std::span(payload).subspan(1)));
+    Bytes received(header.size() + payload.size());
+    REQUIRE(pair.right.receive_full(received).value() == received.size());
+    CHECK(std::ranges::equal(std::span(received).first(header.size()), header));
+    CHECK(std::ranges::equal(std::span(received).subspan(header.size()), payload));
+}
+
 TEST_CASE("shut_down wakes a blocked receive", "[connection]") {
     auto pair = stream_pair(GENERATE(values<std::string>({"unix", "127.0.0.1", "::1"})));
     Bytes target(10);
