@@ -15,6 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <xxhash.h>
+#if defined(__x86_64__)
+#include <xxh_x86dispatch.h>  // As the engine hashes.
+#endif
 
 #include <array>
 #include <atomic>

@@ -5,9 +5,14 @@
 #include "channels/transport/quiet_thread.hpp"
 #include "channels/wire/assert.hpp"
 #include "channels/wire/ram_packet.hpp"
-#include "engine/packets/transfer_digest.hpp"
 
 namespace multifd {
+namespace {
+
+// Small enough to be in a processor's own cache still when it is hashed after it was received.
+constexpr std::size_t kHashedAtOnce = 256 * 1024;
+
+}  // namespace
 
 ChannelReceivers::ChannelReceivers(std::vector<Connection> channels, Wiring wiring)
     : wiring_(std::move(wiring)),
@@ -16,6 +21,7 @@ ChannelReceivers::ChannelReceivers(std::vector<Connection> channels, Wiring wiri
       traffic_(wiring_.devices.size()) {
     for (auto& counters : counters_) {
         decoders_.emplace_back(wiring_.encodings, wiring_.packet_bytes, counters);
+        hashes_.emplace_back();
     }
     threads_.reserve(connections_.size());
     try {
@@ -135,17 +141,35 @@ Result<DeviceStateHeader> ChannelReceivers::receive_header(ChannelId id, Head& h
     return decode_encoded_state(all, wiring_.encodings, wiring_.next_packet_bytes_max);
 }
 
-Result<> ChannelReceivers::receive_payload(ChannelId id, const DeviceStateHeader& header,
-                                           std::span<std::byte> place) {
+/// Of the hash of what stands in `place` then, if that is wanted; else 0.
+Result<std::uint64_t> ChannelReceivers::receive_payload(ChannelId id,
+                                                        const DeviceStateHeader& header,
+                                                        std::span<std::byte> place, bool hash) {
     auto& counters = counters_[id.value];
-    const auto receive = [&](std::span<std::byte> target) {
+    const bool as_it_is = header.encoding == PacketEncoding::raw;
+    const auto receive = [&](std::span<std::byte> target) -> Result<> {
+        if (hash && as_it_is) return receive_exactly_and_hash(id, target);
         const auto time = counters.moving.measure();
         return receive_exactly(id, target);
     };
+    hashes_[id.value].restart();
     const auto decoded = decoders_[id.value].decode(header, place, receive);
     if (!decoded) return decoded.error();
     counters.packets.add(1);
     counters.raw_bytes.add(place.size());
+    if (!hash) return std::uint64_t{0};
+    return as_it_is ? hashes_[id.value].value() : hash_of(place);
+}
+
+Result<> ChannelReceivers::receive_exactly_and_hash(ChannelId id, std::span<std::byte> target) {
+    for (; !target.empty(); target = target.subspan(std::min(target.size(), kHashedAtOnce))) {
+        const auto piece = target.first(std::min(target.size(), kHashedAtOnce));
+        {
+            const auto time = counters_[id.value].moving.measure();
+            if (const auto received = receive_exactly(id, piece); !received) return received;
+        }
+        hashes_[id.value].add(piece);
+    }
     return {};
 }
 
@@ -176,15 +200,12 @@ Result<> ChannelReceivers::receive_state(ChannelId id, Head& head, PacketEncodin
     }
     const auto place = place_of(*claim);
     if (!place) return place.error();
-    if (const auto payload = receive_payload(id, *header, *place); !payload) {
-        return payload.error();
-    }
+    // A config state's hash leaves out its tokens: its load thread takes it.
+    const auto hash = receive_payload(id, *header, *place, wiring_.hash && !claim->config);
+    if (!hash) return hash.error();
     traffic_[device->value].add(prologue_bytes(encoding) + header->data_bytes,
                                 encoding != PacketEncoding::raw);
-    // While the bytes are in this core's cache. A config state's hash leaves out its tokens: its
-    // load thread takes it.
-    const bool hash = wiring_.hash && !claim->config;
-    wiring_.inbound->received(*claim, hash ? hash_of(*place) : 0);
+    wiring_.inbound->received(*claim, *hash);
     wiring_.progress->fetch_add(1, std::memory_order_relaxed);
     return {};
 }

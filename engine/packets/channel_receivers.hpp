@@ -19,6 +19,7 @@
 #include "engine/packets/device_traffic.hpp"
 #include "engine/packets/inbound_packets.hpp"
 #include "engine/packets/packet_decoder.hpp"
+#include "engine/packets/transfer_digest.hpp"
 #include "engine/session/failure.hpp"
 
 namespace multifd {
@@ -73,8 +74,9 @@ class ChannelReceivers {
     Result<Next> expect_nothing(ChannelId id);
     Result<DeviceStateHeader> receive_header(ChannelId id, Head& head, PacketEncoding encoding);
     Result<> receive_state(ChannelId id, Head& head, PacketEncoding encoding);
-    Result<> receive_payload(ChannelId id, const DeviceStateHeader& header,
-                             std::span<std::byte> place);
+    Result<std::uint64_t> receive_payload(ChannelId id, const DeviceStateHeader& header,
+                                          std::span<std::byte> place, bool hash);
+    Result<> receive_exactly_and_hash(ChannelId id, std::span<std::byte> target);
     Result<> skip_ram(ChannelId id, const Head& head);
     Result<> receive_exactly(ChannelId id, std::span<std::byte> target);
     Result<std::span<std::byte>> place_of(const Claim& claim) const;
@@ -85,6 +87,7 @@ class ChannelReceivers {
     std::vector<ChannelCounters> counters_;
     std::vector<DeviceTraffic> traffic_;
     std::deque<PacketDecoder> decoders_;  ///< One for each channel; they do not move.
+    std::deque<PiecewiseHash> hashes_;    ///< The same.
     std::vector<std::thread> threads_;
 };
 

@@ -13,6 +13,13 @@ namespace {
 // Enough for the kernel to go on with until a thread comes back; 10 ms at 100 Mbit/s.
 constexpr int kUnsentBytesOfSlowPath = 128 * 1024;
 
+// Small enough to be in a processor's own cache still when it is sent after it was hashed.
+constexpr std::size_t kHashedAtOnce = 256 * 1024;
+
+std::uint32_t flags_of(const OutboundPacket& packet) noexcept {
+    return (packet.config ? kStateFlagConfig : 0U) | (packet.pre_copy ? kStateFlagPreCopy : 0U);
+}
+
 }  // namespace
 
 ChannelSenders::ChannelSenders(std::vector<Connection> channels, Wiring wiring)
@@ -22,7 +29,10 @@ ChannelSenders::ChannelSenders(std::vector<Connection> channels, Wiring wiring)
       counters_(connections_.size()),
       traffic_(wiring_.devices.size()),
       queue_(wiring_.queue_packets, (wiring_.queue_packets + 1) / 2) {
-    for (auto& counters : counters_) encoders_.emplace_back(wiring_.encoding, counters);
+    for (auto& counters : counters_) {
+        encoders_.emplace_back(wiring_.encoding, counters);
+        hashes_.emplace_back();
+    }
     threads_.reserve(connections_.size());
     try {
         for (std::size_t i = 0; i < connections_.size(); ++i) {
@@ -119,6 +129,9 @@ ErrorCode ChannelSenders::send_packet(ChannelId id, const OutboundPacket& packet
     auto& counters = counters_[id.value];
     auto& encoder = encoders_[id.value];
     const auto& identity = wiring_.devices[packet.device.value];
+    const bool interleaved = hashes_while_sending(packet);
+    std::uint64_t hash = 0;
+    if (packet.digest != nullptr && !interleaved) hash = hash_of(packet.data);
     const auto encoded = packet.config ? EncodedPacket{PacketEncoding::raw, packet.data}
                                        : encoder.encode(packet.device, packet.data);
     const bool raw = encoded.encoding == PacketEncoding::raw;
@@ -134,10 +147,17 @@ ErrorCode ChannelSenders::send_packet(ChannelId id, const OutboundPacket& packet
                                  .encoding = encoded.encoding,
                                  .raw_bytes = raw ? 0 : raw_bytes},
                std::span(target));
-    {
+    if (interleaved) {
+        const auto sent = hash_and_send(id, prologue, encoded.data, packet.data);
+        if (!sent) return sent.error();
+        hash = *sent;
+    } else {
         const auto time = counters.moving.measure();
         const auto error = send(connections_[id.value], prologue, encoded.data);
         if (error) return error;
+    }
+    if (packet.digest != nullptr) {
+        packet.digest->add({packet.idx, flags_of(packet), raw_bytes, hash});
     }
     const auto wire_bytes = prologue.size() + encoded.data.size();
     if (!packet.config) encoder.sent(wire_bytes);
@@ -146,6 +166,38 @@ ErrorCode ChannelSenders::send_packet(ChannelId id, const OutboundPacket& packet
     counters.raw_bytes.add(raw_bytes);
     traffic_[packet.device.value].add(wire_bytes, !raw);
     return {};
+}
+
+// A compressor wants the bytes in cache as well, and its choice knows what sending alone takes.
+// At a limited rate nothing is gained.
+bool ChannelSenders::hashes_while_sending(const OutboundPacket& packet) const noexcept {
+    const auto* pacer = pacer_.load(std::memory_order_acquire);
+    const bool limited = pacer != nullptr && pacer->limited();
+    return packet.digest != nullptr && !wiring_.encoding.zstd && !limited;
+}
+
+// Each piece is read from memory once, for the hash and for the socket. `data` is what travels of
+// `state`: all of it, or its beginning.
+Result<std::uint64_t> ChannelSenders::hash_and_send(ChannelId id, std::span<const std::byte> header,
+                                                    std::span<const std::byte> data,
+                                                    std::span<const std::byte> state) {
+    auto& hash = hashes_[id.value];
+    hash.restart();
+    for (bool first = true; first || !state.empty(); first = false) {
+        const auto piece = state.first(std::min(state.size(), kHashedAtOnce));
+        state = state.subspan(piece.size());
+        hash.add(piece);
+        const auto part = data.first(std::min(data.size(), piece.size()));
+        data = data.subspan(part.size());
+        if (!first && part.empty()) continue;
+        const auto time = counters_[id.value].moving.measure();
+        const auto then = data.empty() ? Then::nothing : Then::more;
+        auto& connection = connections_[id.value];
+        const auto error =
+            first ? connection.send(header, part, then) : connection.send(part, {}, then);
+        if (error) return error;
+    }
+    return hash.value();
 }
 
 // Held to a rate, a packet leaves in pieces, so that a large one at a low rate is no burst.

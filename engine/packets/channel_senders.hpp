@@ -18,6 +18,7 @@
 #include "engine/packets/device_traffic.hpp"
 #include "engine/packets/packet_encoder.hpp"
 #include "engine/packets/send_pacer.hpp"
+#include "engine/packets/sent_digest.hpp"
 #include "engine/packets/submission_gate.hpp"
 #include "engine/session/failure.hpp"
 
@@ -31,7 +32,8 @@ struct OutboundPacket {
     bool config = false;
     bool pre_copy = false;  ///< Read while its device ran.
     std::span<const std::byte> data;
-    SubmissionTurn turn;  ///< Ends after the buffer is back, which the next one will want.
+    SentDigest* digest = nullptr;  ///< Gets the hash of `data`; null where none is wanted.
+    SubmissionTurn turn;           ///< Ends after the buffer is back, which the next one will want.
     PooledBuffer buffer;  ///< Empty unless `data` lies in it; goes back to its pool once sent.
 };
 
@@ -80,6 +82,10 @@ class ChannelSenders {
     void send_all(ChannelId id);
     void keep_short_if_slow(ChannelId id, bool& is_short);
     ErrorCode send_packet(ChannelId id, const OutboundPacket& packet);
+    [[nodiscard]] bool hashes_while_sending(const OutboundPacket& packet) const noexcept;
+    Result<std::uint64_t> hash_and_send(ChannelId id, std::span<const std::byte> header,
+                                        std::span<const std::byte> data,
+                                        std::span<const std::byte> state);
     ErrorCode send(Connection& connection, std::span<const std::byte> header,
                    std::span<const std::byte> data);
     void end_channel(ChannelId id);
@@ -91,6 +97,7 @@ class ChannelSenders {
     std::vector<ChannelCounters> counters_;
     std::vector<DeviceTraffic> traffic_;
     std::deque<PacketEncoder> encoders_;  ///< One for each channel; they do not move.
+    std::deque<PiecewiseHash> hashes_;    ///< The same.
     BoundedQueue<OutboundPacket> queue_;
     std::vector<std::thread> threads_;
 };

@@ -319,6 +319,11 @@ bool SourceSession::open_channels() {
     auto senders = std::make_unique<ChannelSenders>(std::move(channels), std::move(wiring));
     {
         const std::scoped_lock lock(plane_mutex_);
+        for (auto& slot : devices_) {
+            if (!agreed_verify_ || !slot->multifd) continue;
+            outgoing_[slot->id.value].digest =
+                std::make_unique<SentDigest>(slot->digest, slot->idx.load());
+        }
         channel_paths_ = std::move(channel_paths);
         pool_ = std::move(pool);
         senders_ = std::move(senders);

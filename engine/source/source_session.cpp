@@ -137,6 +137,9 @@ void SourceSession::stop_data_plane() noexcept {
     for (auto* gate : {buffer_gate_.get(), queue_gate_.get()}) {
         if (gate != nullptr) gate->abort();
     }
+    for (auto& outgoing : outgoing_) {
+        if (outgoing.digest) outgoing.digest->abort();
+    }
     if (pool_) pool_->abort();
     if (senders_) senders_->abort();
 }

@@ -171,6 +171,7 @@ class SourceSession final : public MigrationSession {
         bool dry = false;           ///< The last round read nothing.
         PreCopySizes pre_copy;
         std::uint64_t stop_copy = 0;
+        std::unique_ptr<SentDigest> digest;  ///< Of its packets, when digests were agreed.
     };
     class Sections;
 

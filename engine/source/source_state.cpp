@@ -239,12 +239,16 @@ bool SourceSession::submit(DeviceSlot& slot, OutboundPacket packet) {
                          : packet.data;
     const auto size = raw.size();
     const bool pre_copy = packet.pre_copy;
-    if (agreed_verify_) {
-        const auto flags = packet.config ? kStateFlagConfig : pre_copy ? kStateFlagPreCopy : 0U;
-        slot.digest.fold(idx, flags, size, hash_of(raw));
-    }
     {
         const auto waiting = (pre_copy ? slot.times.pre_copy : slot.times.wait).measure();
+        auto* digest = outgoing_[slot.id.value].digest.get();
+        if (digest != nullptr && !digest->await_room(idx)) return false;
+        if (packet.config) {
+            // Its tokens do not count, so this is not the channel's to hash.
+            if (digest != nullptr) digest->add({idx, kStateFlagConfig, size, hash_of(raw)});
+        } else {
+            packet.digest = digest;
+        }
         if (!senders_->submit(std::move(packet))) return false;
     }
     slot.packets.add(1);

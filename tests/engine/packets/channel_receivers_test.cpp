@@ -29,11 +29,12 @@ class Reception {
         bool qemu = false;
         bool hash = true;
         std::span<std::byte> lent{};  ///< The memory that gpu0 lends.
+        std::size_t packet = kPacket;
     };
     explicit Reception(Options options)
         : pairs_(options.channels),
           directory_({kGpu, kNic}),
-          inbound_({.buffer_bytes = kPacket,
+          inbound_({.buffer_bytes = options.packet,
                     .buffers = 8,
                     .channels = static_cast<std::uint32_t>(options.channels)},
                    2) {
@@ -46,9 +47,9 @@ class Reception {
         wiring.directory = &directory_;
         wiring.devices = {kGpu, kNic};
         wiring.lent = {options.lent, {}};
-        wiring.packet_bytes = kPacket;
+        wiring.packet_bytes = options.packet;
         wiring.next_packet_bytes_max =
-            options.qemu ? 16 * kPacket : kPacket + limits::kStateHeaderBytes;
+            options.qemu ? 16 * kPacket : options.packet + limits::kStateHeaderBytes;
         wiring.qemu = options.qemu;
         wiring.hash = options.hash;
         wiring.progress = &progress;
@@ -177,6 +178,19 @@ TEST_CASE("packets of several channels come out in the order of idx, with bytes 
     CHECK(counters[1].bytes.value() == first.size());
     CHECK(reception.progress == 3);
     CHECK(reception.failures == 0);
+}
+
+TEST_CASE("a packet larger than what is hashed at once has the hash of all of it", "[engine]") {
+    constexpr std::size_t kLarge = 600'001;
+    const bool lends = GENERATE(false, true);
+    std::vector<std::byte> lent(lends ? kLarge : 0, kUntouched);
+    Reception reception({.lent = lent, .packet = kLarge});
+    const auto data = pattern(kLarge);
+    REQUIRE(write_all(reception.peer(), packet(kGpu, 0, data)));
+    const auto delivery = reception.next(0);
+    CHECK(delivery.hash == hash_of(data));
+    CHECK(std::ranges::equal(lends ? std::span(lent) : reception.inbound().buffer(delivery.claim),
+                             data));
 }
 
 TEST_CASE("nothing is hashed when nothing is verified", "[engine]") {

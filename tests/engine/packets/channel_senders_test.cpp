@@ -61,7 +61,9 @@ ChannelStory story_of(std::span<const std::byte> bytes) {
 /// Senders over socket pairs, with the first failure kept.
 class Sending {
   public:
-    Sending(std::size_t channels, std::size_t queue_packets, bool end_mark) : pairs_(channels) {
+    Sending(std::size_t channels, std::size_t queue_packets, bool end_mark,
+            EncodingChoice encoding = {})
+        : pairs_(channels) {
         std::vector<Connection> connections;
         for (auto& pair : pairs_) connections.push_back(std::move(pair.ours));
         senders.emplace(std::move(connections),
@@ -69,6 +71,7 @@ class Sending {
                             .devices = {{"gpu0", 0}, {"nic", 3}},
                             .queue_packets = queue_packets,
                             .end_mark = end_mark,
+                            .encoding = encoding,
                             .fail =
                                 [this](Failure failure) {
                                     if (++failures == 1) first_.set_value(std::move(failure));
@@ -79,8 +82,9 @@ class Sending {
     }
     Connection& peer(std::size_t channel) { return pairs_[channel].theirs; }
     bool submit(std::uint32_t device, std::uint32_t idx, std::span<const std::byte> data,
-                bool config = false) {
+                bool config = false, SentDigest* digest = nullptr) {
         OutboundPacket packet;
+        packet.digest = digest;
         packet.device = DeviceId{device};
         packet.idx = idx;
         packet.config = config;
@@ -245,6 +249,43 @@ TEST_CASE("held to a rate, a packet leaves in pieces and arrives whole", "[engin
         }
     }
     CHECK(packets == 4);
+}
+
+TEST_CASE("channels hash what they send, in whatever form it leaves", "[engine]") {
+    struct Case {
+        const char* name;
+        EncodingChoice encoding;
+        std::uint64_t rate;
+        std::size_t wire_bytes_max;  ///< Of all packets.
+    };
+    constexpr std::size_t kState = 600'001;  // More than is hashed at once.
+    constexpr std::uint32_t kPackets = 6;
+    const EncodingChoice zstd{
+        .zero_tail = true, .zstd = true, .packet_bytes = kState, .devices = 1};
+    const auto form = GENERATE_COPY(values<Case>({{"raw", {}, 0, 3'700'000},
+                                                  {"zero tail", {.zero_tail = true}, 0, 2'400'000},
+                                                  {"zstd", zstd, 0, 2'400'000},
+                                                  {"held to a rate", {}, 50'000'000, 3'700'000}}));
+    INFO(form.name);
+    Sending sending(2, 2, /*end_mark=*/true, form.encoding);
+    if (form.rate != 0) sending.pacer.set_rate(form.rate);
+    auto state = pattern(kState);
+    std::ranges::fill(std::span(state).last(kState / 3), std::byte{0});
+    const auto part = [&](std::uint32_t idx) {
+        return std::span(state).subspan(idx, idx == 4 ? 0 : kState - kPackets);
+    };
+    auto first = std::async(std::launch::async, [&] { return read_all(sending.peer(0)).size(); });
+    auto second = std::async(std::launch::async, [&] { return read_all(sending.peer(1)).size(); });
+    TransferDigest target, expected;
+    SentDigest digest(target, 0);
+    for (std::uint32_t idx = 0; idx < kPackets; ++idx) {
+        REQUIRE(sending.submit(0, idx, part(idx), /*config=*/false, &digest));
+        expected.fold(idx, 0, part(idx).size(), hash_of(part(idx)));
+    }
+    sending.senders->finish();
+    CHECK(target.value() == expected.value());
+    CHECK(first.get() + second.get() <= form.wire_bytes_max);
+    CHECK(sending.failures == 0);
 }
 
 TEST_CASE("an abort ends a channel's wait for the rate", "[engine]") {
