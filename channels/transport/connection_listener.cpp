@@ -52,8 +52,11 @@ class ConnectionListener::Implementation {
 
     [[nodiscard]] std::vector<Address> local_addresses() const;
     void remove_file() const noexcept;
+    /// Asks in the order in which a connection moves on, so that it is not missed between two.
     [[nodiscard]] bool has_newcomers() const {
-        return guest_count_.load(std::memory_order_relaxed) > 0 || router_->has_mains();
+        const auto is_due = [](const Entrance& entrance) { return entrance.listening.is_due(); };
+        return std::ranges::any_of(entrances_, is_due) ||
+               guest_count_.load(std::memory_order_relaxed) > 0 || router_->has_mains();
     }
     [[nodiscard]] const std::shared_ptr<ConnectionRouter>& router() const { return router_; }
 
@@ -111,7 +114,7 @@ class ConnectionListener::Implementation {
 
     Guarded<RefusalDigest> digest_;
 
-    // Touched only on the listener's thread.
+    // Touched only on the listener's thread, but for the entrances' sockets, which are constant.
     asio::io_context context_{1};
     std::deque<Entrance> entrances_;  ///< As many as addresses, from construction on.
     asio::steady_timer late_timer_{context_};

@@ -1,6 +1,7 @@
 #include "channels/transport/listening_socket.hpp"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -77,6 +78,11 @@ ListeningSocket::ListeningSocket(const Address& address, const std::string& cong
 
 ListeningSocket::~ListeningSocket() {
     remove_file();
+}
+
+bool ListeningSocket::is_due() const noexcept {
+    pollfd waiting{fd(), POLLIN, 0};
+    return ::poll(&waiting, 1, 0) > 0;
 }
 
 void ListeningSocket::remove_file() const noexcept {

@@ -14,7 +14,7 @@ namespace multifd {
 
 /// Ownership: the descriptor and, of a UNIX socket, its file, which goes with it. A file left by a
 ///            listener that died is replaced.
-/// Threads:   not thread-safe, but for remove_file().
+/// Threads:   not thread-safe, but for is_due() and remove_file().
 /// Errors:    the constructor throws std::system_error: EADDRINUSE also when a live listener owns
 ///            the file, or when the path is no socket.
 class ListeningSocket {
@@ -31,6 +31,8 @@ class ListeningSocket {
     };
     /// Without waiting: EAGAIN when nobody is there.
     Result<Accepted> accept() const;
+    /// Whether somebody is there. From any thread.
+    [[nodiscard]] bool is_due() const noexcept;
 
     /// Removes a UNIX socket's file, unless another listener's stands there. Idempotent.
     void remove_file() const noexcept;

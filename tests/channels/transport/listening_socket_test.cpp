@@ -56,6 +56,18 @@ TEST_CASE("a port that is taken is address_in_use; once free it can be had at on
     CHECK_FALSE(failure_of(address));
 }
 
+TEST_CASE("who has connected and is not accepted yet is seen", "[listening]") {
+    Address address;
+    address.host = "127.0.0.1";
+    const ListeningSocket listening(address);
+    CHECK_FALSE(listening.is_due());
+    const auto client = connect(listening.local_address(), soon(), nullptr);
+    REQUIRE(client.has_value());
+    CHECK(eventually([&] { return listening.is_due(); }));
+    REQUIRE(listening.accept().has_value());
+    CHECK_FALSE(listening.is_due());
+}
+
 TEST_CASE("an address that is not ours, or no address, fails with its cause", "[listening]") {
     // 192.0.2.0/24 is reserved for documentation.
     CHECK(failure_of(*parse_address("tcp:192.0.2.1:0")) == std::errc::address_not_available);
