@@ -70,19 +70,27 @@ Result<std::size_t> Connection::receive_full(std::span<std::byte> target) {
     std::size_t filled = 0;
     while (filled < target.size()) {
         const auto rest = target.subspan(filled);
-        wake_at(rest.size());
-        const auto received = ::recv(fd_.get(), rest.data(), rest.size(), 0);
-        if (received < 0 && errno == EINTR) continue;
-        if (received < 0) return last_system_error();
+        const auto received = ::recv(fd_.get(), rest.data(), rest.size(), MSG_DONTWAIT);
+        const bool nothing_there = received < 0 && (errno == EAGAIN || errno == EINTR);
+        if (received < 0 && !nothing_there) return last_system_error();
         if (received == 0 && filled == 0) return std::size_t{0};
         if (received == 0) return ErrorCode(Errc::channel_closed_early);
-        filled += static_cast<std::size_t>(received);
+        if (received > 0) filled += static_cast<std::size_t>(received);
+        if (filled < target.size()) sleep_until_readable(target.size() - filled);
     }
     return filled;
 }
 
-// Never more than is still wanted, since nothing may come after it. Where the kernel does not take
-// it, each segment wakes.
+// In poll(), which takes nothing. A recv() that sleeps has taken what was there, and the kernel
+// counts for the wake-up only what it has not taken: it would sleep on with its last byte there.
+// Never more than is still wanted, since nothing may come behind it.
+void Connection::sleep_until_readable(std::size_t wanted) noexcept {
+    wake_at(wanted);
+    pollfd watched{fd_.get(), POLLIN, 0};
+    (void)::poll(&watched, 1, -1);  // Whatever ends it, the next read says what it was.
+}
+
+// Where the kernel does not take it, each segment wakes.
 void Connection::wake_at(std::size_t bytes) noexcept {
     const auto wanted = bytes < kWakeBytesMin ? 1 : std::min(bytes, kWakeBytesMax);
     if (wanted == wakes_at_) return;

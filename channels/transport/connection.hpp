@@ -64,7 +64,8 @@ class Connection {
     [[nodiscard]] int release() noexcept { return fd_.release(); }
 
   private:
-    /// A sleeping receive_full() is woken when so many bytes can be read.
+    void sleep_until_readable(std::size_t wanted) noexcept;
+    /// A thread that sleeps in poll() is woken when so many bytes can be read.
     void wake_at(std::size_t bytes) noexcept;
 
     Descriptor fd_;
