@@ -21,6 +21,8 @@ inline constexpr std::string_view kFeatureZstd = "zstd";           ///< PacketEn
 inline constexpr std::string_view kFeatureZeroTail = "zero-tail";  ///< PacketEncoding::zero_tail.
 /// A feature: pre-copy data of devices that use the channels takes the channels too.
 inline constexpr std::string_view kFeaturePreCopyChannels = "pre-copy-channels";
+/// A feature: the destination tells what its transfer took, see transfer_report.hpp.
+inline constexpr std::string_view kFeatureTransferReport = "transfer-report";
 
 /// A device's `multifd` property. The numbers are the wire's.
 enum class MultifdChoice : std::uint8_t { automatic = 0, on = 1, off = 2 };

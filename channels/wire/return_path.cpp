@@ -3,6 +3,7 @@
 #include "channels/wire/assert.hpp"
 #include "channels/wire/big_endian.hpp"
 #include "channels/wire/message_bodies.hpp"
+#include "channels/wire/transfer_report.hpp"
 
 namespace multifd {
 namespace {
@@ -29,6 +30,8 @@ Errc judge_return_path(std::uint16_t type, std::size_t length) noexcept {
             return verify_length_valid(length) ? Errc::ok : Errc::return_path_length_wrong;
         case ReturnPathType::pre_copy_status:
             return pre_copy_status_length_valid(length) ? Errc::ok : Errc::return_path_length_wrong;
+        case ReturnPathType::transfer_report:
+            return length_within(length, 1, kTransferReportBytesMax);
         case ReturnPathType::running:
         case ReturnPathType::refused:
             return length_within(length, 0, kPeerErrorBytesMax);

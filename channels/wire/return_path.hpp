@@ -26,6 +26,7 @@ enum class ReturnPathType : std::uint16_t {
     running = 0x4d04,          ///< empty, or a PeerError
     refused = 0x4d05,          ///< empty, or a PeerError
     pre_copy_status = 0x4d06,  ///< see message_bodies.hpp; answers a PRE_COPY_QUERY
+    transfer_report = 0x4d07,  ///< JSON, see transfer_report.hpp; before LOADED
 };
 
 /// Either way on the control connection.

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "channels/wire/recording.hpp"
+#include "channels/wire/transfer_report.hpp"
 #include "engine/cli/state_unpacker.hpp"
 
 namespace multifd {
@@ -146,6 +147,8 @@ std::string_view return_path_name(std::uint16_t type) {
             return "REFUSED";
         case ReturnPathType::pre_copy_status:
             return "PRE_COPY_STATUS";
+        case ReturnPathType::transfer_report:
+            return "TRANSFER_REPORT";
     }
     return "unknown";
 }
@@ -199,6 +202,11 @@ Result<> hear(const Message& message, Conversation& conversation, InspectedRecor
         case ReturnPathType::pre_copy_status: {
             const auto table = decode_pre_copy_status(message.data);
             if (!table) return table.error();
+            return {};
+        }
+        case ReturnPathType::transfer_report: {
+            const auto report = decode_transfer_report(message.data);
+            if (!report) return report.error();
             return {};
         }
         case ReturnPathType::switchover_ack:

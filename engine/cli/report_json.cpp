@@ -100,13 +100,14 @@ Json devices_json(const std::vector<DeviceReport>& devices) {
     return json;
 }
 
-Json downtime_parts_json(const RunOutcome& outcome) {
-    if (!outcome.began) return nullptr;
+Json parts_json(const std::vector<DowntimePart>& parts) {
     Json json = Json::object();
-    for (const DowntimePart& part : outcome.report.downtime_parts) {
-        json[std::string(part.name)] = part.us;
-    }
+    for (const DowntimePart& part : parts) json[std::string(part.name)] = part.us;
     return json;
+}
+
+Json downtime_parts_json(const RunOutcome& outcome) {
+    return outcome.began ? parts_json(outcome.report.downtime_parts) : Json(nullptr);
 }
 
 Json transfer_json(const std::optional<TransferCost>& transfer) {
@@ -115,13 +116,22 @@ Json transfer_json(const std::optional<TransferCost>& transfer) {
         {"us", transfer->us}, {"user-us", transfer->user_us}, {"system-us", transfer->system_us}};
 }
 
+Json destination_json(const std::optional<DestinationTransfer>& destination) {
+    if (!destination) return nullptr;
+    const bool limit_known = destination->queued_bytes_max != 0;
+    return Json{{"transfer", transfer_json(destination->transfer)},
+                {"processors", destination->processors},
+                {"queued-bytes-max", known(limit_known, destination->queued_bytes_max)},
+                {"peak-queued-bytes", destination->peak_queued_bytes},
+                {"channel-cpu-us", destination->channel_cpu_us},
+                {"downtime-parts", parts_json(destination->downtime_parts)}};
+}
+
 Json predicted_downtime_json(const std::optional<PredictedDowntime>& predicted) {
     if (!predicted) return nullptr;
-    Json parts = Json::object();
-    for (const DowntimePart& part : predicted->parts) parts[std::string(part.name)] = part.us;
     const bool rate_known = predicted->bytes_per_second != 0;
     return Json{{"total", predicted->total_us},
-                {"parts", std::move(parts)},
+                {"parts", parts_json(predicted->parts)},
                 {"bytes", predicted->bytes},
                 {"rate", known(rate_known, predicted->bytes_per_second)},
                 {"rate-from", predicted->rate_from},
@@ -179,6 +189,7 @@ std::string report_json(const RunOutcome& outcome, ReportForm form) {
         {"peak-queued-bytes", known(began, report.peak_queued_bytes)},
         {"cpu-us", or_null(outcome.cpu_us)},
         {"transfer", transfer_json(report.transfer)},
+        {"destination", destination_json(report.destination)},
         {"settings", settings_json(outcome.settings)},
         {"slow-paths", slow_paths_json(report.slow_paths)},
         {"numa-node", or_null(report.numa_node)},

@@ -5,6 +5,7 @@
 
 #include "engine/destination/destination_session.hpp"
 #include "engine/ownership/ownership.hpp"
+#include "engine/paths/machine_topology.hpp"
 
 namespace multifd {
 namespace {
@@ -120,6 +121,9 @@ void DestinationSession::send_loaded() {
         entries.back().device = i;
     }
     std::vector<std::byte> messages;
+    if (transfer_report_wanted_) {
+        append_message(messages, ReturnPathType::transfer_report, encode(transfer_report()));
+    }
     for (const auto& body : encode_verify(entries)) {
         append_message(messages, ReturnPathType::loaded, body);
     }
@@ -324,25 +328,48 @@ void DestinationSession::conclude(Status status) {
     report_ = std::move(report);
 }
 
-void DestinationSession::add_downtime_parts() {
-    downtime_parts_.clear();
+// Between multifd ends it is final once everything is validated: the channels have ended by then.
+TransferReport DestinationSession::transfer_report() const {
     const auto slowest = [&](auto member) {
         std::uint64_t us = 0;
         for (const auto& slot : devices_) us = std::max(us, (slot->times.*member).us());
-        return std::chrono::microseconds(us);
+        return us;
     };
     std::chrono::microseconds receiving(0);
+    std::uint64_t busiest_ns = 0;
     const auto channels = receivers_->counters();
     for (std::size_t i = 0; i < channels.size() && i < receiving_before_.size(); ++i) {
         const std::chrono::microseconds all(channels[i].moving.us());
         receiving = std::max(receiving, all - receiving_before_[i]);
+        busiest_ns = std::max(busiest_ns, channels[i].cpu_ns.value());
     }
+    std::chrono::microseconds validating(0);
+    if (loaded_ && validated_) {
+        validating = std::chrono::duration_cast<std::chrono::microseconds>(*validated_ - *loaded_);
+    }
+    const auto cost = transfer_cost().value_or(TransferCost{});
+    return {.us = cost.us,
+            .user_us = cost.user_us,
+            .system_us = cost.system_us,
+            .processors = allowed_processors(),
+            .peak_queued_bytes = inbound_->peak_queued_bytes(),
+            .channel_cpu_us = busiest_ns / 1000,
+            .receive_us = static_cast<std::uint64_t>(receiving.count()),
+            .reorder_wait_us = slowest(&DeviceTimes::wait),
+            .write_us = slowest(&DeviceTimes::data),
+            .config_us = slowest(&DeviceTimes::config),
+            .validate_us = static_cast<std::uint64_t>(validating.count())};
+}
+
+void DestinationSession::add_downtime_parts() {
+    downtime_parts_.clear();
+    const auto transfer = transfer_report();
     if (switchover_ && loaded_) add_part("state", *loaded_ - *switchover_);
-    add_part("receive", receiving);
-    add_part("reorder-wait", slowest(&DeviceTimes::wait));
-    add_part("write", slowest(&DeviceTimes::data));
-    add_part("config", slowest(&DeviceTimes::config));
-    if (loaded_ && validated_) add_part("validate", *validated_ - *loaded_);
+    downtime_parts_.push_back({"receive", transfer.receive_us});
+    downtime_parts_.push_back({"reorder-wait", transfer.reorder_wait_us});
+    downtime_parts_.push_back({"write", transfer.write_us});
+    downtime_parts_.push_back({"config", transfer.config_us});
+    if (validated_) downtime_parts_.push_back({"validate", transfer.validate_us});
     if (validated_ && committed_) add_part("commit", *committed_ - *validated_);
     if (committed_) add_part("start", *running_ - *committed_);
 }

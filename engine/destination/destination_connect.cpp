@@ -75,7 +75,7 @@ Hello DestinationSession::make_hello() const {
     hello.queued_bytes_max = settings_.max_queued_bytes;
     hello.verify = common_.verify;
     hello.switchover_ack = true;
-    hello.features = {std::string(kFeatureZeroTail)};
+    hello.features = {std::string(kFeatureZeroTail), std::string(kFeatureTransferReport)};
     const auto compression = settings_.multifd_compression;
     if (compression != MultifdCompression::none) hello.features.emplace_back(kFeatureZstd);
     if (compression == MultifdCompression::zstd) hello.required.emplace_back(kFeatureZstd);
@@ -189,6 +189,7 @@ bool DestinationSession::adopt(const Hello& source) {
     encodings_ = {.zstd = agreement.has(kFeatureZstd),
                   .zero_tail = agreement.has(kFeatureZeroTail)};
     pre_copy_on_channels_ = agreement.pre_copy_on_channels;
+    transfer_report_wanted_ = agreement.has(kFeatureTransferReport);
     for (const auto& device : agreement.devices) {
         auto& slot = *devices_[device.destination_index];
         slot.multifd = device.multifd;

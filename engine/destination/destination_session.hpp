@@ -11,6 +11,7 @@
 
 #include "channels/transport/connection_listener.hpp"
 #include "channels/wire/hello_agreement.hpp"
+#include "channels/wire/transfer_report.hpp"
 #include "engine/main_channel/main_channel_reader.hpp"
 #include "engine/ownership/destination_ownership.hpp"
 #include "engine/packets/channel_receivers.hpp"
@@ -112,6 +113,7 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     void refuse_source();
     void end_plane() noexcept;
     void conclude(Status status);
+    TransferReport transfer_report() const;
     void add_downtime_parts();
 
     // MigrationSession, from other threads.
@@ -147,8 +149,9 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     std::uint32_t first_idx_ = 0;
     std::uint32_t channels_ = 0;
     std::size_t packet_bytes_ = 0;
-    PacketEncodings encodings_;  ///< Agreed.
-    std::mutex answer_mutex_;    ///< For the return path, and the next; a load thread may answer.
+    PacketEncodings encodings_;            ///< Agreed.
+    bool transfer_report_wanted_ = false;  ///< The same.
+    std::mutex answer_mutex_;  ///< For the return path, and the next; a load thread may answer.
     bool switchover_ack_sent_ = false;
     bool return_path_open_ = false;
     bool asked_for_hello_ = false;  ///< The source is multifd: it understands REFUSED.

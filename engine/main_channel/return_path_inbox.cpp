@@ -23,6 +23,11 @@ bool ReturnPathMail::ponged(std::uint32_t value) const {
     return std::ranges::find(pongs, value) != pongs.end();
 }
 
+void ReturnPathInbox::expect_transfer_report() {
+    const std::scoped_lock lock(mutex_);
+    transfer_report_expected_ = true;
+}
+
 void ReturnPathInbox::take(const Message& message) {
     {
         const std::scoped_lock lock(mutex_);
@@ -70,6 +75,8 @@ ErrorCode ReturnPathInbox::store(const Message& message, ReturnPathMail& mail) {
         }
         case ReturnPathType::pre_copy_status:
             return store_pre_copy_status(message, mail);
+        case ReturnPathType::transfer_report:
+            return store_transfer_report(message, mail);
         case ReturnPathType::running: {
             auto problem = decode_optional_error(message.data);
             if (!problem) return problem.error();
@@ -105,6 +112,16 @@ ErrorCode ReturnPathInbox::store_pre_copy_status(const Message& message, ReturnP
     if (table->more) return {};
     mail.pre_copy_status = std::exchange(unfinished_status_, {});
     ++mail.pre_copy_answers;
+    return {};
+}
+
+ErrorCode ReturnPathInbox::store_transfer_report(const Message& message,
+                                                 ReturnPathMail& mail) const {
+    if (!transfer_report_expected_) return Errc::return_path_type_unknown;
+    if (mail.transfer_report || mail.loaded) return Errc::message_malformed;
+    const auto report = decode_transfer_report(message.data);
+    if (!report) return report.error();
+    mail.transfer_report = *report;
     return {};
 }
 

@@ -12,6 +12,7 @@
 #include "channels/wire/hello.hpp"
 #include "channels/wire/message_bodies.hpp"
 #include "channels/wire/return_path.hpp"
+#include "channels/wire/transfer_report.hpp"
 
 namespace multifd {
 
@@ -25,6 +26,7 @@ struct ReturnPathMail {
     std::vector<VerifyEntry> loaded_table;
     std::uint64_t pre_copy_answers = 0;  ///< Whole tables that have come; the last is here.
     std::vector<PreCopyStatusEntry> pre_copy_status;
+    std::optional<TransferReport> transfer_report;
     bool running = false;
     std::optional<PeerError> running_problem;  ///< Some device could not be started.
     std::optional<PeerError> refused;
@@ -35,9 +37,12 @@ struct ReturnPathMail {
     [[nodiscard]] bool ponged(std::uint32_t value) const;
 };
 
-/// Threads:   take() and end() on the control thread; wait() on the main thread; wake() from any.
+/// Threads:   take() and end() on the control thread; wait() and expect_transfer_report() on the
+///            main thread; wake() from any.
 class ReturnPathInbox {
   public:
+    /// TRANSFER_REPORT was agreed: from now on it may come.
+    void expect_transfer_report();
     /// Stores one message; a wrong one ends the inbox with its error. Nothing is stored after that.
     void take(const Message& message);
     void end(ErrorCode error);
@@ -54,11 +59,13 @@ class ReturnPathInbox {
   private:
     ErrorCode store(const Message& message, ReturnPathMail& mail);
     ErrorCode store_pre_copy_status(const Message& message, ReturnPathMail& mail);
+    ErrorCode store_transfer_report(const Message& message, ReturnPathMail& mail) const;
 
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     ReturnPathMail mail_;
     std::vector<PreCopyStatusEntry> unfinished_status_;  ///< Parts of the next table.
+    bool transfer_report_expected_ = false;
 };
 
 }  // namespace multifd

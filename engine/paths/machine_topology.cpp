@@ -70,6 +70,10 @@ MachineTopology read_topology(const std::string& sys) {
     return topology;
 }
 
+std::uint32_t allowed_processors() {
+    return std::max(1U, static_cast<std::uint32_t>(affinity_of_process().size()));
+}
+
 std::string network_device_of(const Address& address) {
     if (address.family != Address::Family::tcp) return {};
     ifaddrs* first = nullptr;

@@ -1,6 +1,7 @@
 // What this machine has to place threads and memory on: CPUs, NUMA nodes, network devices.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -19,6 +20,9 @@ struct MachineTopology {
 /// Reads /sys (or what stands in for it at `sys`) and the process's affinity. What cannot be read
 /// is left out.
 [[nodiscard]] MachineTopology read_topology(const std::string& sys = "/sys");
+
+/// How many processors this process may use; at least 1.
+[[nodiscard]] std::uint32_t allowed_processors();
 
 /// The network device that has `address`; empty for a UNIX socket or when none has it.
 [[nodiscard]] std::string network_device_of(const Address& address);

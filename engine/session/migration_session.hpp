@@ -140,6 +140,8 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     void describe_channels(Statistics& statistics, const std::vector<std::string>& paths) const;
     void mark_transfer_began() noexcept;
     void mark_transfer_ended() noexcept;
+    /// Nothing until both marks are made.
+    std::optional<TransferCost> transfer_cost() const;
     /// What this end counted for the device, as it stands in a verify table; `device` is 0.
     [[nodiscard]] VerifyEntry count(const DeviceSlot& slot) const;
     static bool same_counts(const VerifyEntry& one, const VerifyEntry& other) noexcept;
@@ -195,7 +197,6 @@ class MigrationSession : public std::enable_shared_from_this<MigrationSession>,
     void watch_calls(Clock::time_point now);
     void watch_peer(Clock::time_point now);
     void watch_progress(Clock::time_point now);
-    std::optional<TransferCost> transfer_cost() const;
     double transfer_rate(const Statistics& numbers, Clock::time_point now) const;
 
     std::shared_ptr<CallWorker> host_worker_;

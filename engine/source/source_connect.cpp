@@ -98,7 +98,7 @@ Hello SourceSession::make_hello() const {
     hello.packet_bytes = settings_.packet_size;
     hello.verify = common_.verify;
     hello.switchover_ack = settings_.switchover_ack;
-    hello.features = {std::string(kFeatureZeroTail)};
+    hello.features = {std::string(kFeatureZeroTail), std::string(kFeatureTransferReport)};
     if (wants_compression()) {
         hello.features.emplace_back(kFeatureZstd);
         const bool insists = settings_.multifd_compression == MultifdCompression::zstd;
@@ -172,6 +172,7 @@ bool SourceSession::adopt(const Agreement& agreement) {
                  .packet_bytes = packet_bytes_,
                  .devices = devices_.size()};
     pre_copy_on_channels_ = agreement.pre_copy_on_channels;
+    if (agreement.has(kFeatureTransferReport)) inbox_.expect_transfer_report();
     for (const auto& device : agreement.devices) {
         auto& slot = *devices_[device.source_index];
         slot.multifd = device.multifd;

@@ -150,6 +150,7 @@ class SourceSession final : public MigrationSession {
     void resume_devices();
     void conclude(Status status);
     void name_slow_paths(Report& report) const;
+    std::optional<DestinationTransfer> destination_transfer() const;
     void add_downtime_parts();
 
     // MigrationSession, from other threads.

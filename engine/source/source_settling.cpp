@@ -54,6 +54,7 @@ void SourceSession::conclude(Status status) {
     Report report;
     fill_report(report);
     name_slow_paths(report);
+    report.destination = destination_transfer();
     report.status = status;
     report.predicted_downtime = predicted_;
     if (running_at_ && stopped_) {
@@ -118,6 +119,23 @@ void SourceSession::name_slow_paths(Report& report) const {
         report.slow_paths.push_back(to_report(slow, paths_));
         log(LogLevel::warning, describe(report.slow_paths.back()));
     }
+}
+
+std::optional<DestinationTransfer> SourceSession::destination_transfer() const {
+    const auto mail = inbox_.mail();
+    if (!mail.transfer_report) return std::nullopt;
+    const auto& told = *mail.transfer_report;
+    return DestinationTransfer{
+        .transfer = {.us = told.us, .user_us = told.user_us, .system_us = told.system_us},
+        .processors = told.processors,
+        .queued_bytes_max = mail.hello ? mail.hello->queued_bytes_max : 0,
+        .peak_queued_bytes = told.peak_queued_bytes,
+        .channel_cpu_us = told.channel_cpu_us,
+        .downtime_parts = {{"receive", told.receive_us},
+                           {"reorder-wait", told.reorder_wait_us},
+                           {"write", told.write_us},
+                           {"config", told.config_us},
+                           {"validate", told.validate_us}}};
 }
 
 void SourceSession::add_downtime_parts() {

@@ -163,6 +163,20 @@ void check_same_device(const CommandEnd& source, const CommandEnd& destination,
     FAIL_CHECK("the destination does not report " << source.text(source_path + "idstr"));
 }
 
+/// The destination's own figures stand in both reports.
+void check_transfer_told(const CommandEnd& source, const CommandEnd& destination) {
+    for (const char* path :
+         {"transfer.us", "transfer.user-us", "transfer.system-us", "peak-queued-bytes",
+          "downtime-parts.receive", "downtime-parts.reorder-wait", "downtime-parts.write",
+          "downtime-parts.config", "downtime-parts.validate"}) {
+        CAPTURE(path);
+        CHECK(source.report->has(std::string("destination.") + path));
+        CHECK(source.number(std::string("destination.") + path) == destination.number(path));
+    }
+    CHECK(source.number("destination.processors") >= 1);
+    CHECK_FALSE(destination.report->has("destination"));
+}
+
 }  // namespace
 
 void check_completed(const Outcome& outcome) {
@@ -177,6 +191,7 @@ void check_completed(const Outcome& outcome) {
     CHECK(outcome.source.text("role") == "source");
     CHECK(outcome.destination.text("role") == "destination");
     CHECK(outcome.source.text("session") == outcome.destination.text("session"));
+    check_transfer_told(outcome.source, outcome.destination);
     const std::size_t devices = outcome.source.report->size("devices");
     CHECK(outcome.destination.report->size("devices") == devices);
     for (std::size_t i = 0; i < devices; ++i) {

@@ -89,7 +89,8 @@ class Migration {
 Outcome migrate(Plan plan);
 
 /// Checks what every completed migration promises: exit codes, statuses, one owner, running
-/// devices, and equal packets, bytes and digests at both ends.
+/// devices, equal packets, bytes and digests at both ends, and the destination's figures in both
+/// reports.
 void check_completed(const Outcome& outcome);
 /// Checks what every failure before commit promises: the source's devices run again (`running` by
 /// default), the source owns them, a retry is safe, the destination's devices do not run.

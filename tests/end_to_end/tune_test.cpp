@@ -37,6 +37,20 @@ JsonReport results_in(const std::string& folder) {
     return *results;
 }
 
+/// What only the destination can know, under `path`.
+void check_destination_told(const JsonReport& results, const std::string& path) {
+    for (const char* figure : {"destination-transfer-us", "destination-cpu-us", "destination-cores",
+                               "peak-queued-bytes", "queued-bytes-max", "receive-us",
+                               "receiver-cpu-us", "reorder-wait-us", "write-us", "validate-us"}) {
+        CAPTURE(path, figure);
+        CHECK(results.has(path + figure));
+    }
+    CHECK(results.real(path + "destination-transfer-us") > 0);
+    CHECK(results.real(path + "destination-cores") >= 1);
+    CHECK(results.real(path + "write-us") > 0);
+    CHECK(results.real(path + "queued-bytes-max") > 0);
+}
+
 void check_page(const std::string& folder) {
     const std::string page = read_text(folder + "/report.html");
     CHECK(page.starts_with("<!DOCTYPE html>"));
@@ -200,7 +214,13 @@ TEST_CASE("a tuning towards another host says what to run there, and uses it", "
     const JsonReport results = results_in(folder / "out");
     CHECK(results.text("circumstances.to") == address);
     CHECK(results.has("cases.1.downtime-us.median"));
-    CHECK_FALSE(results.has("cases.1.medians.write-us"));
+    check_destination_told(results, "runs.1.figures.");
+    check_destination_told(results, "cases.1.medians.");
+    CHECK(results.has("verdict.shares.all cores of the destination's host"));
+    const std::string csv = read_text(folder / "out/results.csv");
+    const std::string heading = csv.substr(0, csv.find('\n'));
+    CHECK(heading.find("destination-cpu-us,destination-transfer-us,destination-cores") !=
+          std::string::npos);
 
     const CommandEnd unfit =
         run_command(words("tune --devices 3 --state-size 1MiB --repeat 1 --to") +

@@ -2,6 +2,7 @@
 #include "channels/wire/limits.hpp"
 #include "channels/wire/message_bodies.hpp"
 #include "channels/wire/return_path.hpp"
+#include "channels/wire/transfer_report.hpp"
 #include "tests/fuzz/fuzz_input.hpp"
 
 namespace {
@@ -21,6 +22,11 @@ void read_body(const Message& message) {
         const auto bodies = encode_verify(table->entries);
         fuzz::check(bodies.size() == 1);
         fuzz::check(decode_verify(bodies.front())->entries == table->entries);
+    }
+    if (const auto report = decode_transfer_report(message.data)) {
+        const auto wire = encode(*report);
+        fuzz::check(wire.size() <= kTransferReportBytesMax);
+        fuzz::check(decode_transfer_report(wire).value() == *report);
     }
     (void)decode_heartbeat(message.data);
     (void)decode_u32(message.data);

@@ -63,6 +63,7 @@ constexpr auto kMessageNames = std::to_array<Name>({{1, "shut"},
                                                     {0x4d04, "running"},
                                                     {0x4d05, "refused"},
                                                     {0x4d06, "pre-copy-status"},
+                                                    {0x4d07, "transfer-report"},
                                                     {0x4d41, "heartbeat"},
                                                     {0x4d42, "error"},
                                                     {0x4d43, "cancel-request"}});

@@ -43,8 +43,8 @@ class MainChannelTracker {
 };
 
 /// Destination to source, and the control connection: u16 type, u16 length, data. Names: "shut",
-/// "pong", "switchover-ack", "hello", "ready", "loaded", "running", "refused", "heartbeat",
-/// "error", "cancel-request", or "message N".
+/// "pong", "switchover-ack", "hello", "ready", "loaded", "running", "refused",
+/// "pre-copy-status", "transfer-report", "heartbeat", "error", "cancel-request", or "message N".
 class MessageTracker {
   public:
     void append(std::span<const std::byte> bytes);

@@ -17,11 +17,20 @@ constexpr double kThreadBusy = 0.75;
 constexpr double kWaiting = 0.5;
 constexpr double kFull = 0.9;
 
+/// What the processes of a host use of its cores.
+struct CoreUse {
+    double used = 0;
+    double cores = 0;  ///< 0 when unknown.
+
+    [[nodiscard]] double share() const { return cores > 0 ? used / cores : 0; }
+};
+
 /// The parts that the rules compare.
 struct Parts {
     double fixed = 0;       ///< Of the downtime without validation.
     double validation = 0;  ///< Of the downtime.
-    double cores = 0;       ///< Cores in use over the transfer.
+    CoreUse here;           ///< Over the transfer; of both ends when both are here.
+    CoreUse there;          ///< Of the destination elsewhere, over its own span of the transfer.
     double write = 0;       ///< Of the transfer, as the rest.
     double read = 0;
     double sender_cpu = 0;
@@ -41,28 +50,37 @@ Parts parts_of(const Figures& figures, const RunContext& context) {
     const auto value = [&figures](Figure figure) { return figures.value_or_zero(figure); };
     const double downtime = value(Figure::downtime);
     const double transfer = value(Figure::transfer);
-    const double cpu =
-        value(Figure::source_cpu) + (context.both_ends_here ? value(Figure::destination_cpu) : 0.0);
+    const double source_cpu = value(Figure::source_cpu);
+    const double destination_cpu = value(Figure::destination_cpu);
     Parts parts;
     parts.fixed = ratio(value(Figure::stop) + value(Figure::verify) + value(Figure::commit),
                         downtime - value(Figure::validate));
     parts.destination_known = figures.get(Figure::write).has_value();
     parts.load = ratio(value(Figure::load), transfer);
     parts.validation = ratio(value(Figure::validate), downtime);
-    parts.cores = ratio(cpu, transfer);
+    if (context.both_ends_here) {
+        parts.here = {ratio(source_cpu + destination_cpu, transfer),
+                      static_cast<double>(context.cores)};
+    } else {
+        parts.here = {ratio(source_cpu, transfer), static_cast<double>(context.cores)};
+        parts.there = {ratio(destination_cpu, value(Figure::destination_transfer)),
+                       value(Figure::destination_cores)};
+    }
     parts.write = ratio(value(Figure::write), transfer);
     parts.read = ratio(value(Figure::read), transfer);
     parts.sender_cpu = ratio(value(Figure::sender_cpu), transfer);
     parts.receiver_cpu = ratio(value(Figure::receiver_cpu), transfer);
     parts.reorder_wait = ratio(value(Figure::reorder_wait), transfer);
     parts.send = ratio(value(Figure::send), transfer);
-    parts.queue_full = ratio(value(Figure::peak_queued_bytes), context.queued_bytes_max);
+    parts.queue_full = ratio(value(Figure::peak_queued_bytes), value(Figure::queued_bytes_max));
     return parts;
 }
 
-Bottleneck decide(const Parts& parts, const RunContext& context) {
+Bottleneck decide(const Parts& parts) {
     if (parts.fixed >= kMostOfDowntime) return Bottleneck::fixed_cost;
-    if (parts.cores >= kAllCores * context.cores) return Bottleneck::processors;
+    if (std::max(parts.here.share(), parts.there.share()) >= kAllCores) {
+        return Bottleneck::processors;
+    }
     if (parts.write >= kDeviceBusy) return Bottleneck::device_write;
     if (parts.read >= kDeviceBusy) return Bottleneck::device_read;
     if (std::max(parts.sender_cpu, parts.receiver_cpu) >= kThreadBusy) {
@@ -101,6 +119,23 @@ std::string largest_fixed_part(const Figures& figures) {
            readable_us(static_cast<std::uint64_t>(std::lround(us)));
 }
 
+/// "the source keeps 3.8 of this host's 4": of the host whose cores are busier.
+std::string busier_host(const Parts& parts, const RunContext& context) {
+    const bool there = parts.there.share() > parts.here.share();
+    const CoreUse& host = there ? parts.there : parts.here;
+    const char* who = context.both_ends_here ? "both ends together keep "
+                      : there                ? "the destination keeps "
+                                             : "the source keeps ";
+    return who + one_decimal(host.used) + (there ? " of its host's " : " of this host's ") +
+           std::to_string(std::lround(host.cores));
+}
+
+std::string core_use_in_words(const Parts& parts) {
+    const std::string here = percent(parts.here.share());
+    if (parts.there.cores <= 0) return here;
+    return here + " here and " + percent(parts.there.share()) + " at the destination";
+}
+
 std::string sentence_of(Bottleneck bottleneck, const Parts& parts, const Figures& figures,
                         const RunContext& context) {
     switch (bottleneck) {
@@ -109,10 +144,7 @@ std::string sentence_of(Bottleneck bottleneck, const Parts& parts, const Figures
                    " of the downtime goes to stopping, verifying and committing (" +
                    largest_fixed_part(figures) + "), so no number of channels shortens it.";
         case Bottleneck::processors:
-            return "The bottleneck is the processor: " +
-                   std::string(context.both_ends_here ? "both ends together keep "
-                                                      : "the source keeps ") +
-                   one_decimal(parts.cores) + " of this host's " + std::to_string(context.cores) +
+            return "The bottleneck is the processor: " + busier_host(parts, context) +
                    " cores busy, so fewer copies or more cores would help, not more channels.";
         case Bottleneck::device_write:
             return "The bottleneck is writing the devices at the destination: the slowest is in "
@@ -153,12 +185,11 @@ std::string sentence_of(Bottleneck bottleneck, const Parts& parts, const Figures
     }
     return "No single part is the bottleneck: of the transfer, reading takes " +
            percent(parts.read) + ", send calls " + percent(parts.send) + " and writing " +
-           percent(parts.write) + ", and the processors are busy to " +
-           percent(ratio(parts.cores, context.cores)) + ".";
+           percent(parts.write) + ", and the processors are busy to " + core_use_in_words(parts) +
+           ".";
 }
 
-std::vector<Share> shares_of(const Parts& parts, const Figures& figures,
-                             const RunContext& context) {
+std::vector<Share> shares_of(const Parts& parts, const Figures& figures) {
     std::vector<Share> shares{
         {"read (slowest device)", parts.read},
         {"send calls (busiest channel)", parts.send},
@@ -169,7 +200,10 @@ std::vector<Share> shares_of(const Parts& parts, const Figures& figures,
         shares.push_back({"wait for the next packet", parts.reorder_wait});
         shares.push_back({"write (slowest device)", parts.write});
     }
-    shares.push_back({"all cores of this host", ratio(parts.cores, context.cores)});
+    shares.push_back({"all cores of this host", parts.here.share()});
+    if (parts.there.cores > 0) {
+        shares.push_back({"all cores of the destination's host", parts.there.share()});
+    }
     shares.push_back({"fixed cost, of the downtime", parts.fixed});
     return shares;
 }
@@ -185,9 +219,9 @@ std::string_view name_of(Bottleneck bottleneck) noexcept {
 
 Verdict judge(const Figures& figures, const RunContext& context) {
     const Parts parts = parts_of(figures, context);
-    const Bottleneck bottleneck = decide(parts, context);
+    const Bottleneck bottleneck = decide(parts);
     return {bottleneck, sentence_of(bottleneck, parts, figures, context),
-            shares_of(parts, figures, context)};
+            shares_of(parts, figures)};
 }
 
 }  // namespace multifd::tuning

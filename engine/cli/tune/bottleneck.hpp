@@ -15,7 +15,8 @@ namespace multifd::tuning {
 ///
 ///     fixed_cost      stop, verify and commit take half of the downtime or more, validation
 ///                     left out
-///     processors      the processes here use 90% of all cores over the transfer
+///     processors      of a host, the processes there use 90% of all its cores over the transfer:
+///                     of both ends here, of one end each when the destination is elsewhere
 ///     device_write    the slowest device at the destination is in write() for 70% of the transfer
 ///     device_read     the slowest device at the source is in read() for 70%
 ///     channel_cpu     the busiest channel thread of either end has computed for 75%
@@ -23,8 +24,8 @@ namespace multifd::tuning {
 ///                     the memory for packets out of turn is full
 ///     network         the busiest channel is in send calls for half of the transfer: what none of
 ///                     the rules above explains, the connection must
-///     destination     it is elsewhere, its parts are not known, and for half of the transfer
-///                     everything has been sent and it still loads
+///     destination     it does not tell its parts, and for half of the transfer everything has been
+///                     sent and it still loads
 ///     validation      the destination's devices take half of the downtime or more to accept their
 ///                     state; last, because the synthetic ones check every byte
 ///     unclear         none of these
@@ -47,7 +48,6 @@ std::string_view name_of(Bottleneck bottleneck) noexcept;
 struct RunContext {
     std::uint32_t cores = 1;  ///< Of this host.
     bool both_ends_here = true;
-    double queued_bytes_max = 0;  ///< The destination's; 0 when unknown.
 };
 
 /// A part of a whole, for the rules and for the page: 0 to 1, or more where clocks disagree.

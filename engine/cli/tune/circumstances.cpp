@@ -1,13 +1,13 @@
 #include "engine/cli/tune/circumstances.hpp"
 
-#include <sched.h>
 #include <sys/utsname.h>
 #include <time.h>
 
-#include <algorithm>
 #include <array>
 #include <fstream>
 #include <utility>
+
+#include "engine/paths/machine_topology.hpp"
 
 namespace multifd::tuning {
 namespace {
@@ -49,13 +49,6 @@ std::uint64_t available_memory() {
     return 0;
 }
 
-std::uint32_t usable_cores() {
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
-    return static_cast<std::uint32_t>(std::max(CPU_COUNT(&cores), 1));
-}
-
 }  // namespace
 
 Circumstances circumstances_now(std::string to) {
@@ -67,7 +60,7 @@ Circumstances circumstances_now(std::string to) {
         now.kernel = &system.release[0];
     }
     now.processor = processor_name();
-    now.cores = usable_cores();
+    now.cores = allowed_processors();
     now.memory_available = available_memory();
     now.congestion_control = first_line("/proc/sys/net/ipv4/tcp_congestion_control");
     now.to = std::move(to);

@@ -7,16 +7,34 @@
 namespace multifd::tuning {
 namespace {
 
-constexpr std::array<std::string_view, kFigures> kNames{
-    "downtime-us",       "transfer-us",     "rate-bytes-per-second",
-    "cpu-s-per-gb",      "source-cpu-us",   "destination-cpu-us",
-    "total-us",          "state-bytes",     "wire-bytes",
-    "peak-queued-bytes", "stop-us",         "state-us",
-    "load-us",           "validate-us",     "verify-us",
-    "commit-us",         "read-us",         "queue-us",
-    "config-us",         "send-us",         "sender-cpu-us",
-    "receive-us",        "receiver-cpu-us", "reorder-wait-us",
-    "write-us"};
+constexpr std::array<std::string_view, kFigures> kNames{"downtime-us",
+                                                        "transfer-us",
+                                                        "rate-bytes-per-second",
+                                                        "cpu-s-per-gb",
+                                                        "source-cpu-us",
+                                                        "destination-cpu-us",
+                                                        "destination-transfer-us",
+                                                        "destination-cores",
+                                                        "total-us",
+                                                        "state-bytes",
+                                                        "wire-bytes",
+                                                        "peak-queued-bytes",
+                                                        "queued-bytes-max",
+                                                        "stop-us",
+                                                        "state-us",
+                                                        "load-us",
+                                                        "validate-us",
+                                                        "verify-us",
+                                                        "commit-us",
+                                                        "read-us",
+                                                        "queue-us",
+                                                        "config-us",
+                                                        "send-us",
+                                                        "sender-cpu-us",
+                                                        "receive-us",
+                                                        "receiver-cpu-us",
+                                                        "reorder-wait-us",
+                                                        "write-us"};
 
 constexpr std::array kParts{Figure::stop,     Figure::state,  Figure::load,
                             Figure::validate, Figure::verify, Figure::commit};

@@ -9,8 +9,8 @@
 
 namespace multifd::tuning {
 
-/// Times are microseconds, sizes bytes. What only the destination knows is missing when its report
-/// cannot be read here.
+/// Times are microseconds, sizes bytes. What only the destination knows is missing when it does not
+/// tell it, as one of another version may not.
 enum class Figure {
     downtime,          ///< Source: the first stop to the receipt of Running; the sum of its parts.
     transfer,          ///< Source: the devices' stop until the destination has loaded all state.
@@ -18,10 +18,13 @@ enum class Figure {
     cpu_per_gigabyte,  ///< Seconds of processor time at both ends for 10^9 bytes of state.
     source_cpu,
     destination_cpu,
-    total,  ///< Source: the whole migration.
+    destination_transfer,  ///< By its own clock, from the notice of the stop; its cpu's span.
+    destination_cores,     ///< That its process may use.
+    total,                 ///< Source: the whole migration.
     state_bytes,
     wire_bytes,         ///< On all channels, headers included.
     peak_queued_bytes,  ///< Destination.
+    queued_bytes_max,   ///< Destination: what it allows.
     // The downtime's parts, one after the other.
     stop,
     state,     ///< Until the source has sent all.

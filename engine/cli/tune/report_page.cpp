@@ -29,6 +29,11 @@ std::string tile(const std::string& value, const std::string& what, const char* 
            html_escape(what) + "</span></div>\n";
 }
 
+/// The median of the best case; nothing when there is none, or no such figure.
+std::optional<double> of_best(const Results& results, Figure figure) {
+    return results.best ? results.cases[*results.best].median.get(figure) : std::nullopt;
+}
+
 std::string heading(const Results& results) {
     const Circumstances& where = results.circumstances;
     const Workload& workload = results.workload;
@@ -40,6 +45,10 @@ std::string heading(const Results& results) {
                        (where.to.empty() ? "both ends on " + where.host + " over loopback"
                                          : "from " + where.host + " to " + where.to) +
                        "; " + std::to_string(where.cores) + " cores";
+    const auto there = of_best(results, Figure::destination_cores);
+    if (there && !where.to.empty()) {
+        lead += " here, " + std::to_string(std::lround(*there)) + " there";
+    }
     if (!where.processor.empty()) lead += " (" + where.processor + ")";
     lead += ", Linux " + where.kernel;
     if (!where.congestion_control.empty()) lead += ", TCP " + where.congestion_control;
@@ -57,11 +66,13 @@ std::string verdict(const Results& results) {
             "<p class=\"hint\">The tuning was ended before it had made all its runs: what "
             "follows is what it had measured by then.</p>\n";
     }
-    if (results.best && !results.circumstances.to.empty()) {
+    const bool elsewhere = !results.circumstances.to.empty();
+    if (results.best && elsewhere && !of_best(results, Figure::destination_cpu)) {
         note +=
-            "<p class=\"hint\">What only the destination knows is not in these figures: the "
-            "processor time of its end and its parts of the downtime stand in the reports of its "
-            "own <code>receive --serve --json</code>.</p>\n";
+            "<p class=\"hint\">What only the destination knows is not in these figures, since it "
+            "does "
+            "not tell it: the processor time of its end and its parts of the downtime stand in the "
+            "reports of its own <code>receive --serve --json</code>.</p>\n";
     }
     return "<section class=\"card verdict" + std::string(results.verdict ? "" : " partial") +
            "\"><p>" + html_escape(text) + "</p>\n" + note + "</section>\n";

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "channels/wire/assert.hpp"
-#include "multifd/settings.hpp"
 
 namespace multifd::tuning {
 namespace {
@@ -66,13 +65,9 @@ void conclude(Results& results, const Schedule& schedule) {
     }
     results.best = find_best(results.cases);
     if (!results.best) return;
-    const bool here = results.circumstances.to.empty();
-    results.verdict =
-        judge(results.cases[*results.best].median,
-              {.cores = results.circumstances.cores,
-               .both_ends_here = here,
-               .queued_bytes_max =
-                   here ? static_cast<double>(DestinationSettings().max_queued_bytes) : 0.0});
+    results.verdict = judge(
+        results.cases[*results.best].median,
+        {.cores = results.circumstances.cores, .both_ends_here = results.circumstances.to.empty()});
 }
 
 }  // namespace multifd::tuning

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <span>
 
 namespace multifd::tuning {
 namespace {
@@ -20,6 +21,10 @@ constexpr std::array kSourceParts{
 constexpr std::array kDestinationParts{
     Part{"receive", Figure::receive}, Part{"reorder-wait", Figure::reorder_wait},
     Part{"write", Figure::write}, Part{"validate", Figure::validate}};
+constexpr std::array kDestinationTotals{Part{"processors", Figure::destination_cores},
+                                        Part{"peak-queued-bytes", Figure::peak_queued_bytes},
+                                        Part{"queued-bytes-max", Figure::queued_bytes_max},
+                                        Part{"channel-cpu-us", Figure::receiver_cpu}};
 
 /// Null for anything that is not one object.
 Json parse(const std::string& text) {
@@ -45,9 +50,7 @@ void take(Figures& figures, Figure figure, std::optional<double> value) {
     if (value) figures.set(figure, *value);
 }
 
-template <std::size_t count>
-void take_parts(Figures& figures, const Json& report, const std::array<Part, count>& parts) {
-    const Json values = member(report, "downtime-parts");
+void take(Figures& figures, const Json& values, std::span<const Part> parts) {
     for (const Part& part : parts) take(figures, part.figure, number(values, part.name));
 }
 
@@ -59,16 +62,34 @@ double busiest_cpu(const Json& report) {
     return most;
 }
 
-/// Of the process while device state moved, or, when that is unknown, over the whole migration.
-std::optional<double> cpu_of(const Json& report) {
-    const Json transfer = member(report, "transfer");
-    if (!transfer.is_object()) return number(report, "cpu-us");
+std::optional<double> cpu_of_transfer(const Json& transfer) {
+    if (!transfer.is_object()) return std::nullopt;
     return number(transfer, "user-us").value_or(0) + number(transfer, "system-us").value_or(0);
 }
 
-Figures figures_of(const Json& source, const Json& destination) {
+/// Of the process while device state moved, or, when that is unknown, over the whole migration.
+std::optional<double> cpu_of(const Json& report) {
+    const auto cpu = cpu_of_transfer(member(report, "transfer"));
+    return cpu ? cpu : number(report, "cpu-us");
+}
+
+/// What the destination has told the source.
+void take_destination(Figures& figures, const Json& destination) {
+    take(figures, member(destination, "downtime-parts"), kDestinationParts);
+    take(figures, destination, kDestinationTotals);
+    const Json transfer = member(destination, "transfer");
+    take(figures, Figure::destination_cpu, cpu_of_transfer(transfer));
+    take(figures, Figure::destination_transfer, number(transfer, "us"));
+    // The source's wait for Loaded includes the devices' judgement of their state.
+    const double load = figures.value_or_zero(Figure::load);
+    const double validate = std::min(load, figures.value_or_zero(Figure::validate));
+    figures.set(Figure::validate, validate);
+    figures.set(Figure::load, load - validate);
+}
+
+Figures figures_of(const Json& source) {
     Figures figures;
-    take_parts(figures, source, kSourceParts);
+    take(figures, member(source, "downtime-parts"), kSourceParts);
     take(figures, Figure::source_cpu, cpu_of(source));
     take(figures, Figure::state_bytes, number(source, "transferred"));
     const double total_ms = number(source, "total-time").value_or(0);
@@ -79,17 +100,8 @@ Figures figures_of(const Json& source, const Json& destination) {
     }
     figures.set(Figure::wire_bytes, wire);
     figures.set(Figure::sender_cpu, busiest_cpu(source));
-    if (!destination.is_null()) {
-        take_parts(figures, destination, kDestinationParts);
-        take(figures, Figure::destination_cpu, cpu_of(destination));
-        take(figures, Figure::peak_queued_bytes, number(destination, "peak-queued-bytes"));
-        figures.set(Figure::receiver_cpu, busiest_cpu(destination));
-        // The source's wait for Loaded includes the devices' judgement of their state.
-        const double load = figures.value_or_zero(Figure::load);
-        const double validate = std::min(load, figures.value_or_zero(Figure::validate));
-        figures.set(Figure::validate, validate);
-        figures.set(Figure::load, load - validate);
-    }
+    const Json destination = member(source, "destination");
+    if (destination.is_object()) take_destination(figures, destination);
     derive(figures);
     return figures;
 }
@@ -115,7 +127,7 @@ RunRecord read_run(const Turn& turn, const RunEnds& ends) {
     const Json destination = parse(ends.destination_report);
     record.destination = text(destination, "status");
     if (ends.source_exit_code == 0 && text(source, "status") == "completed") {
-        record.figures = figures_of(source, destination);
+        record.figures = figures_of(source);
     } else {
         record.failure = failure_of(source, destination, ends);
     }

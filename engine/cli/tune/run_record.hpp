@@ -1,4 +1,4 @@
-// RunRecord: one run of a tuning, read from the reports of its two ends.
+// RunRecord: one run of a tuning, read from what its two ends left.
 #pragma once
 
 #include <optional>
@@ -31,7 +31,9 @@ struct RunEnds {
     std::string source_said;  ///< The last line of its log, for a source without a report.
 };
 
-/// Never throws: what cannot be understood is a failed run.
+/// The figures are all from the source's report, where the destination's stand too; the
+/// destination's own report tells how it ended, and why. Never throws: what cannot be understood is
+/// a failed run.
 RunRecord read_run(const Turn& turn, const RunEnds& ends);
 
 }  // namespace multifd::tuning

@@ -101,6 +101,16 @@ struct TransferCost {
     std::uint64_t system_us = 0;
 };
 
+/// What the destination has told the source of its transfer, by its own clock.
+struct DestinationTransfer {
+    TransferCost transfer;
+    std::uint64_t processors = 1;        ///< Of its host, that its process may use.
+    std::uint64_t queued_bytes_max = 0;  ///< Its memory limit for packets; 0 when it did not say.
+    std::uint64_t peak_queued_bytes = 0;
+    std::uint64_t channel_cpu_us = 0;          ///< Processor time of the busiest channel's thread.
+    std::vector<DowntimePart> downtime_parts;  ///< Those of its own report up to "validate".
+};
+
 /// What the source expected before it stopped anything. Microseconds.
 struct PredictedDowntime {
     std::uint64_t total_us = 0;
@@ -164,6 +174,7 @@ struct Report : Statistics {
     std::string congestion_control;  ///< Of the main channel's socket; empty when it is no TCP.
     std::vector<DowntimePart> downtime_parts;
     std::optional<TransferCost> transfer;  ///< Empty when the transfer did not come to its end.
+    std::optional<DestinationTransfer> destination{};     ///< Source, when the destination told it.
     std::optional<PredictedDowntime> predicted_downtime;  ///< Source, once it was predicted.
     std::vector<AgreedSetting> agreed;
     std::vector<SlowPathReport> slow_paths{};  ///< Source only: it alone can tell.

@@ -9,6 +9,7 @@
 #include "channels/wire/message_bodies.hpp"
 #include "channels/wire/recording.hpp"
 #include "channels/wire/return_path.hpp"
+#include "channels/wire/transfer_report.hpp"
 #include "tests/channels/wire/wire_fixture.hpp"
 
 using namespace multifd;
@@ -242,6 +243,23 @@ TEST_CASE("PROTOCOL.md's return path is what is sent", "[wire][protocol]") {
     append_message(wire, ReturnPathType::loaded, encode_verify(kTable).front());
     append_message(wire, ReturnPathType::running);
     CHECK(to_hex(example("return-path")) == to_hex(wire));
+}
+
+TEST_CASE("PROTOCOL.md's transfer report is what is sent", "[wire][protocol]") {
+    Bytes wire;
+    append_message(wire, ReturnPathType::transfer_report,
+                   encode(TransferReport{.us = 9000,
+                                         .user_us = 1000,
+                                         .system_us = 2000,
+                                         .processors = 8,
+                                         .peak_queued_bytes = 65536,
+                                         .channel_cpu_us = 900,
+                                         .receive_us = 800,
+                                         .reorder_wait_us = 70,
+                                         .write_us = 600,
+                                         .config_us = 5,
+                                         .validate_us = 40}));
+    CHECK(to_hex(example("transfer-report")) == to_hex(wire));
 }
 
 TEST_CASE("PROTOCOL.md's control connection is what is sent", "[wire][protocol]") {

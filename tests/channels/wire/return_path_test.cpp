@@ -49,6 +49,8 @@ TEST_CASE("messages of every type are read one after the other, however they are
                                            {0x4d04, 0, parse_return_path},
                                            {0x4d04, 9, parse_return_path},
                                            {0x4d05, 0, parse_return_path},
+                                           {0x4d07, 1, parse_return_path},
+                                           {0x4d07, 1024, parse_return_path},
                                            {0x4d41, 9, parse_control},
                                            {0x4d42, 1, parse_control},
                                            {0x4d43, 0, parse_control}}));
@@ -93,6 +95,8 @@ TEST_CASE("a message that breaks one rule is refused by its first four bytes", "
         {"half an entry in LOADED", "4d03 0010", parse_return_path, "return_path_length_wrong"},
         {"RUNNING too long", "4d04 4001", parse_return_path, "return_path_length_wrong"},
         {"REFUSED too long", "4d05 ffff", parse_return_path, "return_path_length_wrong"},
+        {"empty TRANSFER_REPORT", "4d07 0000", parse_return_path, "return_path_length_wrong"},
+        {"TRANSFER_REPORT too long", "4d07 0401", parse_return_path, "return_path_length_wrong"},
         {"heartbeat too short", "4d41 0008", parse_control, "return_path_length_wrong"},
         {"empty ERROR", "4d42 0000", parse_control, "return_path_length_wrong"},
         {"CANCEL_REQUEST with data", "4d43 0001", parse_control, "return_path_length_wrong"},

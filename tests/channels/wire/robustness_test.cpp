@@ -8,6 +8,7 @@
 #include "channels/wire/hello.hpp"
 #include "channels/wire/message_bodies.hpp"
 #include "channels/wire/recording.hpp"
+#include "channels/wire/transfer_report.hpp"
 #include "tests/channels/wire/wire_fixture.hpp"
 
 using namespace multifd;
@@ -80,6 +81,10 @@ std::string read_verify(std::span<const std::byte> bytes) {
     const Exact exact(bytes);
     return outcome(decode_verify(exact.view()));
 }
+std::string read_transfer_report(std::span<const std::byte> bytes) {
+    const Exact exact(bytes);
+    return outcome(decode_transfer_report(exact.view()));
+}
 std::string read_heartbeat(std::span<const std::byte> bytes) {
     const Exact exact(bytes);
     return outcome(decode_heartbeat(exact.view()));
@@ -119,6 +124,7 @@ Bytes return_path_sample() {
     append_message(bytes, ReturnPathType::pong, encode_u32(kHelloPing));
     append_message(bytes, ReturnPathType::ready);
     append_message(bytes, ReturnPathType::switchover_ack);
+    append_message(bytes, ReturnPathType::transfer_report, encode(TransferReport{}));
     append_message(bytes, ReturnPathType::loaded, encode_verify({{VerifyEntry{}}}).front());
     append_message(bytes, ReturnPathType::running);
     append_message(bytes, ReturnPathType::shut, encode_u32(0));
@@ -166,6 +172,7 @@ std::vector<Kind> kinds() {
         {"hello", hello_sample(), read_hello},
         {"error", encode(error), read_peer_error},
         {"verify", encode_verify({{VerifyEntry{1, 2, 3, 4}}}).front(), read_verify},
+        {"transfer report", encode(TransferReport{}), read_transfer_report},
         {"heartbeat", heartbeat, read_heartbeat},
         {"config", from_hex("ffffffffef100002 0102 ffffffffef100001"), read_config},
     };

@@ -7,6 +7,7 @@
 
 #include "channels/codec/zstd_compressor.hpp"
 #include "channels/wire/hello.hpp"
+#include "channels/wire/transfer_report.hpp"
 #include "engine/cli/inspect_extract.hpp"
 #include "engine/cli/recording_files.hpp"
 #include "engine/cli/state_unpacker.hpp"
@@ -274,6 +275,7 @@ TEST_CASE("hellos that disagree, and counts that differ, are found", "[cli]") {
     Bytes back;
     append_message(back, ReturnPathType::hello, *encode(destination));
     append_message(back, ReturnPathType::pong, encode_u32(kHelloPing));
+    append_message(back, ReturnPathType::transfer_report, encode(TransferReport{}));
     append_message(back, ReturnPathType::loaded, encode_verify({&loaded, 1}).front());
     append_message(back, ReturnPathType::running);
 

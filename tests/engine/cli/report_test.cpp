@@ -39,6 +39,16 @@ RunOutcome completed() {
     report.downtime_ms = 121;
     report.downtime_parts = {{"stop", 1200}, {"read", 80'000}, {"idle", 0}};
     report.transfer = TransferCost{100'000, 20'000, 60'000};
+    report.destination = DestinationTransfer{.transfer = {90'000, 10'000, 30'000},
+                                             .processors = 8,
+                                             .queued_bytes_max = 1U << 20U,
+                                             .peak_queued_bytes = 4096,
+                                             .channel_cpu_us = 9'000,
+                                             .downtime_parts = {{"receive", 70'000},
+                                                                {"reorder-wait", 1},
+                                                                {"write", 60'000},
+                                                                {"config", 2},
+                                                                {"validate", 3}}};
     report.predicted_downtime = {.total_us = 99'000,
                                  .parts = {{"link", 98'000}, {"records", 1'000}},
                                  .bytes = 5U << 20U,
@@ -108,6 +118,9 @@ TEST_CASE("the report of a completed run is by the schema and holds its numbers"
     CHECK(report.number("downtime-parts.read") == 80'000);
     CHECK(report.number("transfer.us") == 100'000);
     CHECK(report.number("transfer.user-us") == 20'000);
+    CHECK(report.number("destination.transfer.us") == 90'000);
+    CHECK(report.number("destination.processors") == 8);
+    CHECK(report.number("destination.downtime-parts.write") == 60'000);
     CHECK(report.number("transfer.system-us") == 60'000);
     CHECK(report.number("predicted-downtime.total") == 99'000);
     CHECK(report.number("predicted-downtime.parts.link") == 98'000);

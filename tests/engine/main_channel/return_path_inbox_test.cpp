@@ -131,6 +131,44 @@ TEST_CASE("what may come once ends the path when it comes again", "[engine]") {
         take(inbox, ReturnPathType::loaded, encode_verify({}).front());
         CHECK(inbox.mail().error == Errc::message_malformed);
     }
+    SECTION("a transfer report") {
+        inbox.expect_transfer_report();
+        take(inbox, ReturnPathType::transfer_report, encode(TransferReport{}));
+        REQUIRE_FALSE(inbox.mail().ended);
+        take(inbox, ReturnPathType::transfer_report, encode(TransferReport{}));
+        CHECK(inbox.mail().error == Errc::message_malformed);
+    }
+}
+
+TEST_CASE("a transfer report is kept when it was agreed", "[engine]") {
+    const TransferReport report{.us = 5, .processors = 3, .write_us = 4};
+    ReturnPathInbox inbox;
+    inbox.expect_transfer_report();
+    take(inbox, ReturnPathType::transfer_report, encode(report));
+    take(inbox, ReturnPathType::loaded, encode_verify({}).front());
+    CHECK(inbox.mail().transfer_report == report);
+    CHECK(inbox.mail().loaded);
+}
+
+TEST_CASE("a transfer report that was not agreed, is wrong or late ends the path", "[engine]") {
+    ReturnPathInbox inbox;
+    SECTION("not agreed") {
+        take(inbox, ReturnPathType::transfer_report, encode(TransferReport{}));
+        CHECK(inbox.mail().error == Errc::return_path_type_unknown);
+    }
+    SECTION("wrong") {
+        inbox.expect_transfer_report();
+        take(inbox, ReturnPathType::transfer_report, bytes_of(R"({"us":1})"));
+        CHECK(inbox.mail().error == Errc::message_malformed);
+    }
+    SECTION("after Loaded") {
+        inbox.expect_transfer_report();
+        take(inbox, ReturnPathType::loaded, encode_verify({}).front());
+        take(inbox, ReturnPathType::transfer_report, encode(TransferReport{}));
+        CHECK(inbox.mail().error == Errc::message_malformed);
+    }
+    CHECK(inbox.mail().ended);
+    CHECK_FALSE(inbox.mail().transfer_report);
 }
 
 TEST_CASE("a destination gone mad cannot fill this end's memory", "[engine]") {

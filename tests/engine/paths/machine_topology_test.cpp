@@ -34,6 +34,7 @@ TEST_CASE("this machine has CPUs, of which this process may use some", "[engine]
     CHECK_FALSE(topology.existing.empty());
     CHECK_FALSE(topology.allowed.empty());
     CHECK(topology.allowed.size() <= topology.existing.size());
+    CHECK(allowed_processors() == topology.allowed.size());
 }
 
 TEST_CASE("a machine that says nothing of itself has no CPUs and no nodes", "[engine]") {

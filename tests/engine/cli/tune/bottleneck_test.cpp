@@ -20,6 +20,9 @@ Figures idle(const std::vector<Change>& changes) {
     figures.set(Figure::state_bytes, 1e9);
     figures.set(Figure::source_cpu, 200'000);
     figures.set(Figure::destination_cpu, 200'000);
+    figures.set(Figure::destination_transfer, 1e6);
+    figures.set(Figure::destination_cores, 8);
+    figures.set(Figure::queued_bytes_max, 1000);
     figures.set(Figure::write, 100'000);
     figures.set(Figure::receiver_cpu, 100'000);
     figures.set(Figure::reorder_wait, 100'000);
@@ -28,7 +31,9 @@ Figures idle(const std::vector<Change>& changes) {
     return figures;
 }
 
-constexpr RunContext kHere{.cores = 4, .both_ends_here = true, .queued_bytes_max = 1000};
+constexpr RunContext kHere{.cores = 4, .both_ends_here = true};
+constexpr RunContext kElsewhere{.cores = 4, .both_ends_here = false};
+;
 
 }  // namespace
 
@@ -86,18 +91,74 @@ TEST_CASE("of several busy parts the first rule names it", "[tune]") {
           Bottleneck::channel_cpu);
 }
 
-TEST_CASE("a destination elsewhere is judged by what the source knows", "[tune]") {
+TEST_CASE("a destination elsewhere that tells nothing is judged by what the source knows",
+          "[tune]") {
     Figures figures;
     figures.set(Figure::state, 1e6);
     figures.set(Figure::state_bytes, 1e9);
     figures.set(Figure::send, 9e5);
     figures.set(Figure::source_cpu, 3e5);
     derive(figures);
-    const Verdict verdict = judge(figures, {.cores = 4, .both_ends_here = false});
+    const Verdict verdict = judge(figures, kElsewhere);
     CHECK(verdict.bottleneck == Bottleneck::network);
     CHECK(std::ranges::none_of(verdict.shares, [](const Share& share) {
         return share.name.find("write") != std::string_view::npos;
     }));
+}
+
+TEST_CASE("a destination elsewhere is judged by what it tells", "[tune]") {
+    struct Expected {
+        const char* name;
+        std::vector<Change> changes;
+        Bottleneck expected;
+        const char* mentions;
+    };
+    const std::vector<Expected> cases{
+        {"nothing", {}, Bottleneck::unclear, "5% here and 3% at the destination"},
+        // Over 90% of 4 cores, if they were those of one host.
+        {"both hosts half busy",
+         {{Figure::source_cpu, 2e6}, {Figure::destination_cpu, 2e6}},
+         Bottleneck::unclear,
+         "50% here and 25% at the destination"},
+        {"the source's processors",
+         {{Figure::source_cpu, 3.8e6}, {Figure::destination_cpu, 4e6}},
+         Bottleneck::processors,
+         "the source keeps 3.8 of this host's 4 cores"},
+        {"the destination's processors",
+         {{Figure::destination_cpu, 7.5e6}},
+         Bottleneck::processors,
+         "the destination keeps 7.5 of its host's 8 cores"},
+        {"the destination's processors over its own span",
+         {{Figure::destination_cpu, 3.75e6}, {Figure::destination_transfer, 5e5}},
+         Bottleneck::processors,
+         "the destination keeps 7.5 of its host's 8 cores"},
+        {"write", {{Figure::write, 800'000}}, Bottleneck::device_write, "write calls for 80%"},
+        {"receiver",
+         {{Figure::receiver_cpu, 800'000}},
+         Bottleneck::channel_cpu,
+         "at the destination"},
+        {"order",
+         {{Figure::reorder_wait, 600'000}, {Figure::peak_queued_bytes, 950}},
+         Bottleneck::reorder_wait,
+         "--max-queued-bytes"},
+        {"waiting, with a limit that is not known",
+         {{Figure::reorder_wait, 600'000},
+          {Figure::peak_queued_bytes, 950},
+          {Figure::queued_bytes_max, 0}},
+         Bottleneck::unclear,
+         "No single part"},
+        {"loading", {{Figure::state, 1e5}, {Figure::load, 9e5}}, Bottleneck::unclear, "No single"},
+    };
+    for (const Expected& each : cases) {
+        CAPTURE(each.name);
+        const Verdict verdict = judge(idle(each.changes), kElsewhere);
+        CHECK(name_of(verdict.bottleneck) == name_of(each.expected));
+        INFO(verdict.sentence);
+        CHECK(verdict.sentence.find(each.mentions) != std::string::npos);
+        CHECK(std::ranges::count_if(verdict.shares, [](const Share& share) {
+                  return share.name.starts_with("all cores of");
+              }) == 2);
+    }
 }
 
 TEST_CASE("a destination elsewhere that loads long after everything was sent is named", "[tune]") {
@@ -107,8 +168,7 @@ TEST_CASE("a destination elsewhere that loads long after everything was sent is 
     figures.set(Figure::state_bytes, 1e9);
     figures.set(Figure::send, 1e5);
     derive(figures);
-    CHECK(judge(figures, {.cores = 4, .both_ends_here = false}).bottleneck ==
-          Bottleneck::destination);
+    CHECK(judge(figures, kElsewhere).bottleneck == Bottleneck::destination);
     // Here its parts would have said what it did.
     figures.set(Figure::write, 1e5);
     CHECK(judge(figures, kHere).bottleneck == Bottleneck::unclear);

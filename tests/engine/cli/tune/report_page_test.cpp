@@ -95,6 +95,16 @@ TEST_CASE("one case, and a destination that says nothing, make a page too", "[tu
     CHECK_FALSE(has(report_page(results), "What only the destination knows"));
 }
 
+TEST_CASE("the page of a tuning towards another host has what that told", "[tune]") {
+    Results results = made_up_results();
+    CHECK(has(report_page(results), "; 4 cores (Some"));
+    results.circumstances.to = "tcp:192.0.2.1:4444";
+    results.cases[*results.best].median.set(Figure::destination_cores, 16);
+    const std::string page = report_page(results);
+    CHECK(has(page, "; 4 cores here, 16 there (Some"));
+    CHECK_FALSE(has(page, "What only the destination knows"));
+}
+
 TEST_CASE("cases are listed by downtime, those without one last", "[tune]") {
     CHECK(by_downtime(made_up_results()) == std::vector<std::size_t>{2, 1, 0, 3});
 }

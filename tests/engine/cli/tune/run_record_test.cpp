@@ -13,14 +13,20 @@ constexpr const char* kSource = R"({"status":"completed","transferred":1000000,"
                    "load":400,"verify":20,"commit":70},
  "channels":[{"id":0,"packets":1,"bytes":600000,"cpu-us":90},
              {"id":1,"packets":1,"bytes":401000,"cpu-us":110}]})";
-constexpr const char* kDestination = R"({"status":"completed","cpu-us":2000,
- "peak-queued-bytes":4096,"downtime-parts":{"receive":450,"reorder-wait":50,"write":150,
- "validate":100},"channels":[{"id":0,"cpu-us":120}]})";
+constexpr const char* kDestination = R"({"status":"completed"})";
+
+/// The source's report with what a destination has told it.
+std::string source_told() {
+    std::string source = kSource;
+    return source.insert(1, R"("destination":{"transfer":{"us":950,"user-us":1200,"system-us":800},
+ "processors":8,"queued-bytes-max":65536,"peak-queued-bytes":4096,"channel-cpu-us":120,
+ "downtime-parts":{"receive":450,"reorder-wait":50,"write":150,"config":3,"validate":100}},)");
+}
 
 }  // namespace
 
-TEST_CASE("a run's figures come from the reports of both ends", "[tune]") {
-    const RunRecord run = read_run({3, 1}, {kSource, kDestination, 0, ""});
+TEST_CASE("a run's figures are those of both ends", "[tune]") {
+    const RunRecord run = read_run({3, 1}, {source_told(), kDestination, 0, ""});
     REQUIRE(run.figures);
     CHECK_FALSE(run.failure);
     const Figures& figures = *run.figures;
@@ -32,6 +38,13 @@ TEST_CASE("a run's figures come from the reports of both ends", "[tune]") {
     CHECK(*figures.get(Figure::cpu_per_gigabyte) == Approx(5000e-6 / 1e-3));
     CHECK(figures.get(Figure::sender_cpu) == 110.0);
     CHECK(figures.get(Figure::receiver_cpu) == 120.0);
+    CHECK(figures.get(Figure::write) == 150.0);
+    CHECK(figures.get(Figure::reorder_wait) == 50.0);
+    CHECK(figures.get(Figure::destination_cpu) == 2000.0);
+    CHECK(figures.get(Figure::destination_transfer) == 950.0);
+    CHECK(figures.get(Figure::destination_cores) == 8.0);
+    CHECK(figures.get(Figure::peak_queued_bytes) == 4096.0);
+    CHECK(figures.get(Figure::queued_bytes_max) == 65536.0);
     CHECK(figures.get(Figure::wire_bytes) == 1001000.0);
     CHECK(figures.get(Figure::total) == 12000.0);
     CHECK(run.destination == "completed");
@@ -43,15 +56,30 @@ TEST_CASE("processor time is that of the transfer when the reports say it", "[tu
     const RunRecord run = read_run({0, 1}, {source, kDestination, 0, ""});
     REQUIRE(run.figures);
     CHECK(run.figures->get(Figure::source_cpu) == 42.0);
-    CHECK(run.figures->get(Figure::destination_cpu) == 2000.0);
 }
 
-TEST_CASE("without the destination's report its figures are missing, not zero", "[tune]") {
-    const RunRecord run = read_run({0, 1}, {kSource, "", 0, ""});
+TEST_CASE("what a destination elsewhere tells is in the run's figures", "[tune]") {
+    const RunRecord run = read_run({0, 1}, {source_told(), "", 0, ""});
+    REQUIRE(run.figures);
+    CHECK(run.figures->get(Figure::write) == 150.0);
+    CHECK(run.destination.empty());
+}
+
+TEST_CASE("the figures of a destination that tells nothing are missing, not zero", "[tune]") {
+    std::string source = kSource;
+    SECTION("an older one") {}
+    SECTION("null") {
+        source.insert(1, R"("destination":null,)");
+    }
+    SECTION("no object") {
+        source.insert(1, R"("destination":[7],)");
+    }
+    const RunRecord run = read_run({0, 1}, {source, kDestination, 0, ""});
     REQUIRE(run.figures);
     CHECK(run.figures->get(Figure::load) == 400.0);
-    for (const Figure figure : {Figure::write, Figure::receive, Figure::destination_cpu,
-                                Figure::validate, Figure::peak_queued_bytes}) {
+    for (const Figure figure :
+         {Figure::write, Figure::receive, Figure::destination_cpu, Figure::destination_cores,
+          Figure::receiver_cpu, Figure::validate, Figure::peak_queued_bytes}) {
         CHECK_FALSE(run.figures->get(figure));
     }
     CHECK(*run.figures->get(Figure::cpu_per_gigabyte) == Approx(3000e-6 / 1e-3));
