@@ -130,16 +130,16 @@ ErrorCode ChannelSenders::send_packet(ChannelId id, const OutboundPacket& packet
                                  .idx = packet.idx,
                                  .config = packet.config,
                                  .pre_copy = packet.pre_copy,
-                                 .data_bytes = static_cast<std::uint32_t>(encoded.data.size()),
+                                 .data_bytes = static_cast<std::uint32_t>(encoded.bytes()),
                                  .encoding = encoded.encoding,
                                  .raw_bytes = raw ? 0 : raw_bytes},
                std::span(target));
     {
         const auto time = counters.moving.measure();
-        const auto error = send(connections_[id.value], prologue, encoded.data);
+        const auto error = send(connections_[id.value], prologue, encoded);
         if (error) return error;
     }
-    const auto wire_bytes = prologue.size() + encoded.data.size();
+    const auto wire_bytes = prologue.size() + encoded.bytes();
     if (!packet.config) encoder.sent(wire_bytes);
     counters.packets.add(1);
     counters.bytes.add(wire_bytes);
@@ -150,20 +150,29 @@ ErrorCode ChannelSenders::send_packet(ChannelId id, const OutboundPacket& packet
 
 // Held to a rate, a packet leaves in pieces, so that a large one at a low rate is no burst.
 ErrorCode ChannelSenders::send(Connection& connection, std::span<const std::byte> header,
-                               std::span<const std::byte> data) {
+                               const EncodedPacket& packet) {
+    const auto data = packet.data;
     auto* pacer = pacer_.load(std::memory_order_acquire);
-    if (pacer == nullptr || !pacer->limited()) return connection.send(header, data);
+    if (pacer == nullptr || !pacer->limited()) return connection.send(header, data, packet.runs);
     auto piece = data.first(std::min(data.size(), pacer->piece_bytes()));
     if (!pacer->take(header.size() + piece.size())) return Errc::cancelled;
     auto error = connection.send(header, piece);
-    for (auto rest = data.subspan(piece.size()); !error && !rest.empty();
-         rest = rest.subspan(piece.size())) {
-        pacer = pacer_.load(std::memory_order_acquire);  // A switchover does not wait for the old.
-        piece = rest.first(std::min(rest.size(), pacer->piece_bytes()));
-        if (!pacer->take(piece.size())) return Errc::cancelled;
-        error = connection.send(piece);
+    if (!error) error = send_paced(connection, data.subspan(piece.size()));
+    for (std::size_t i = 0; !error && i < packet.runs.size(); ++i) {
+        error = send_paced(connection, packet.runs[i]);
     }
     return error;
+}
+
+ErrorCode ChannelSenders::send_paced(Connection& connection, std::span<const std::byte> rest) {
+    while (!rest.empty()) {
+        auto* pacer = pacer_.load(std::memory_order_acquire);  // A switchover waits for no old one.
+        const auto piece = rest.first(std::min(rest.size(), pacer->piece_bytes()));
+        if (!pacer->take(piece.size())) return Errc::cancelled;
+        if (const auto error = connection.send(piece)) return error;
+        rest = rest.subspan(piece.size());
+    }
+    return {};
 }
 
 void ChannelSenders::end_channel(ChannelId id) {

@@ -81,7 +81,8 @@ class ChannelSenders {
     void keep_short_if_slow(ChannelId id, bool& is_short);
     ErrorCode send_packet(ChannelId id, const OutboundPacket& packet);
     ErrorCode send(Connection& connection, std::span<const std::byte> header,
-                   std::span<const std::byte> data);
+                   const EncodedPacket& packet);
+    ErrorCode send_paced(Connection& connection, std::span<const std::byte> rest);
     void end_channel(ChannelId id);
 
     Wiring wiring_;

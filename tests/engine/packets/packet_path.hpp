@@ -111,6 +111,7 @@ class Path {
 
 inline EncodingChoice everything(int level = 1) {
     return {.zero_tail = true,
+            .zero_blocks = true,
             .zstd = true,
             .automatic = false,
             .zstd_level = level,
