@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <xxhash.h>
-#if defined(__x86_64__)
+#if __has_include(<xxh_x86dispatch.h>) && defined(__x86_64__)
 #include <xxh_x86dispatch.h>  // As the engine hashes.
 #endif
 

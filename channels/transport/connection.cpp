@@ -18,6 +18,9 @@
 namespace multifd {
 namespace {
 
+// 1 MiB of which every other page is sent leaves in one write; IOV_MAX is 1024.
+constexpr std::size_t kPartsPerWrite = 256;
+
 iovec vector_of(std::span<const std::byte> bytes) {
     // iovec is not const-correct; sendmsg() only reads.
     return {const_cast<std::byte*>(bytes.data()), bytes.size()};
@@ -29,23 +32,14 @@ constexpr std::size_t kWakeBytesMax = 256 * 1024;
 // What is shorter comes in one segment, or hardly more.
 constexpr std::size_t kWakeBytesMin = 4 * 1024;
 
-}  // namespace
-
-Connection::Connection(int fd, std::string peer) : fd_(fd), peer_(std::move(peer)) {
-    const int flags = ::fcntl(fd, F_GETFL);
-    if (flags >= 0 && (flags & O_NONBLOCK) != 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-}
-
-ErrorCode Connection::send(std::span<const std::byte> header, std::span<const std::byte> payload,
-                           Then then) {
-    MULTIFD_ASSERT(!header.empty());
-    std::array<iovec, 2> parts{vector_of(header), vector_of(payload)};
+/// Sends all of `parts`, none of which is empty.
+ErrorCode send_parts(int fd, std::span<iovec> parts, Then then) {
     msghdr message{};
     message.msg_iov = parts.data();
-    message.msg_iovlen = payload.empty() ? 1 : 2;
+    message.msg_iovlen = parts.size();
     const int flags = MSG_NOSIGNAL | (then == Then::more ? MSG_MORE : 0);
     while (message.msg_iovlen > 0) {
-        const auto sent = ::sendmsg(fd_.get(), &message, flags);
+        const auto sent = ::sendmsg(fd, &message, flags);
         if (sent < 0 && errno == EINTR) continue;
         if (sent < 0) return last_system_error();
         auto left = static_cast<std::size_t>(sent);
@@ -58,6 +52,39 @@ ErrorCode Connection::send(std::span<const std::byte> header, std::span<const st
         message.msg_iov->iov_base = static_cast<std::byte*>(message.msg_iov->iov_base) + left;
         message.msg_iov->iov_len -= left;
     }
+    return {};
+}
+
+}  // namespace
+
+Connection::Connection(int fd, std::string peer) : fd_(fd), peer_(std::move(peer)) {
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags >= 0 && (flags & O_NONBLOCK) != 0) ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+ErrorCode Connection::send(std::span<const std::byte> header, std::span<const std::byte> payload,
+                           Then then) {
+    MULTIFD_ASSERT(!header.empty());
+    std::array<iovec, 2> parts{vector_of(header), vector_of(payload)};
+    return send_parts(fd_.get(), std::span(parts).first(payload.empty() ? 1 : 2), then);
+}
+
+ErrorCode Connection::send(std::span<const std::byte> header, std::span<const std::byte> payload,
+                           std::span<const std::span<const std::byte>> runs) {
+    if (runs.empty()) return send(header, payload);
+    MULTIFD_ASSERT(!header.empty());
+    std::array<iovec, kPartsPerWrite> parts{vector_of(header)};
+    std::size_t count = 1;
+    if (!payload.empty()) parts[count++] = vector_of(payload);
+    do {
+        const std::size_t taken = std::min(runs.size(), parts.size() - count);
+        for (const auto run : runs.first(taken)) parts[count++] = vector_of(run);
+        runs = runs.subspan(taken);
+        const auto then = runs.empty() ? Then::nothing : Then::more;
+        const auto error = send_parts(fd_.get(), std::span(parts).first(count), then);
+        if (error) return error;
+        count = 0;
+    } while (!runs.empty());
     return {};
 }
 

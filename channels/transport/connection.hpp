@@ -33,6 +33,10 @@ class Connection {
     /// not fit follows. Returns when all has been handed to the kernel. `header` is not empty.
     ErrorCode send(std::span<const std::byte> header, std::span<const std::byte> payload = {},
                    Then then = Then::nothing);
+    /// The same with a part of the payload in each of `runs`, none of them empty: as many as one
+    /// write takes leave with what stands before them.
+    ErrorCode send(std::span<const std::byte> header, std::span<const std::byte> payload,
+                   std::span<const std::span<const std::byte>> runs);
     /// From here on send() lets at most so many bytes stand unsent in the kernel of a TCP
     /// connection. A fast connection loses speed by it. No other socket has that.
     void limit_unsent(int bytes) noexcept;

@@ -7,6 +7,7 @@
 #include "channels/wire/big_endian.hpp"
 #include "channels/wire/channel_init.hpp"
 #include "channels/wire/stream_events.hpp"
+#include "channels/wire/zero_blocks.hpp"
 
 namespace multifd {
 namespace {
@@ -40,6 +41,8 @@ std::uint32_t flags_of(PacketEncoding encoding) noexcept {
             return kPacketDeviceState | kPacketZstd;
         case PacketEncoding::zero_tail:
             return kPacketDeviceState | kPacketZeroTail;
+        case PacketEncoding::zero_blocks:
+            return kPacketDeviceState | kPacketZeroBlocks;
     }
     return kPacketDeviceState;
 }
@@ -126,6 +129,9 @@ Result<PacketPrefix> decode_packet_prefix(std::span<const std::byte, kPacketPref
     if (agreed.zero_tail && is_state_as(PacketEncoding::zero_tail)) {
         return PacketPrefix{PacketKind::device_state, flags, PacketEncoding::zero_tail};
     }
+    if (agreed.zero_blocks && is_state_as(PacketEncoding::zero_blocks)) {
+        return PacketPrefix{PacketKind::device_state, flags, PacketEncoding::zero_blocks};
+    }
     if ((flags & ~kPacketCompressionMask) == kPacketDeviceState) {
         return make_error_code(Errc::packet_compression_unsupported);
     }
@@ -188,6 +194,10 @@ Result<DeviceStateHeader> decode_encoded_state(
     const bool empty_frame = header->encoding == PacketEncoding::zstd && header->data_bytes == 0;
     if (header->data_bytes >= header->raw_bytes || empty_frame) {
         return make_error_code(Errc::raw_size_wrong);
+    }
+    if (header->encoding == PacketEncoding::zero_blocks &&
+        header->data_bytes < zero_block_map_bytes(header->raw_bytes)) {
+        return make_error_code(Errc::zero_blocks_malformed);
     }
     return header;
 }

@@ -36,6 +36,8 @@ inline constexpr std::uint32_t kPacketZstd = 0x04;  ///< In the compression fiel
 inline constexpr std::uint32_t kPacketDeviceState = 0x40;
 /// Ours, with kPacketDeviceState: the data is followed by zeros that are not sent.
 inline constexpr std::uint32_t kPacketZeroTail = 0x40000000;
+/// Ours, with kPacketDeviceState: blocks of zeros anywhere in the data are not sent.
+inline constexpr std::uint32_t kPacketZeroBlocks = 0x20000000;
 /// Ours, between multifd ends only: nothing follows on this channel. A packet of 12 bytes.
 inline constexpr std::uint32_t kPacketChannelEnd = 0x80000000;
 
@@ -49,16 +51,19 @@ enum class PacketKind { device_state, ram, channel_end };  ///< SYNC has the lay
 /// How a state buffer's bytes stand in its packet. QEMU's are `raw`; so is every config state.
 enum class PacketEncoding : std::uint8_t {
     raw,
-    zstd,       ///< One zstd frame.
-    zero_tail,  ///< The first bytes; all that follow are zero. Without any data: a zero packet.
+    zstd,         ///< One zstd frame.
+    zero_tail,    ///< The first bytes; all that follow are zero. Without any data: a zero packet.
+    zero_blocks,  ///< A map of blocks, then those that are not zero; see zero_blocks.hpp.
 };
 
 /// The encodings that were agreed, besides raw.
 struct PacketEncodings {
     bool zstd = false;
     bool zero_tail = false;
+    bool zero_blocks = false;
 };
-inline constexpr PacketEncodings kEveryEncoding{.zstd = true, .zero_tail = true};
+inline constexpr PacketEncodings kEveryEncoding{
+    .zstd = true, .zero_tail = true, .zero_blocks = true};
 
 struct PacketPrefix {
     PacketKind kind = PacketKind::ram;
@@ -114,7 +119,7 @@ Result<DeviceStateHeader> decode_device_state(
 /// Of an encoded packet; the bytes it stands for are within `next_packet_bytes_max` too, as if they
 /// had been sent.
 /// Errors:    those above; packet_unexpected (a raw packet); raw_size_wrong (it does not shrink, or
-///            zstd without a byte).
+///            zstd without a byte); zero_blocks_malformed (no room for the map).
 Result<DeviceStateHeader> decode_encoded_state(
     std::span<const std::byte, kEncodedPrologueBytes> source, PacketEncodings agreed,
     std::size_t next_packet_bytes_max = limits::kNextPacketBytesMax) noexcept;

@@ -107,6 +107,8 @@ constexpr auto kEntries = std::to_array<Entry>({
      "bytes follow the end of a packet's compressed data", kProtocol},
     {Errc::zstd_window_too_large, "zstd_window_too_large",
      "a compressed packet asks for more memory than a packet can need", kProtocol},
+    {Errc::zero_blocks_malformed, "zero_blocks_malformed",
+     "a packet without its blocks of zeros has a map that contradicts it", kProtocol},
 
     {Errc::idx_duplicate, "idx_duplicate", "an idx arrived twice", kProtocol},
     {Errc::idx_gap, "idx_gap", "an idx is missing and can no longer arrive", kProtocol},

@@ -69,6 +69,7 @@ enum class Errc {
     zstd_too_short,
     zstd_trailing_bytes,
     zstd_window_too_large,
+    zero_blocks_malformed,
 
     // Order and completeness.
     idx_duplicate = 300,

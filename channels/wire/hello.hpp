@@ -19,6 +19,8 @@ inline constexpr std::uint32_t kProtocolVersion = 1;
 // Features.
 inline constexpr std::string_view kFeatureZstd = "zstd";           ///< PacketEncoding::zstd.
 inline constexpr std::string_view kFeatureZeroTail = "zero-tail";  ///< PacketEncoding::zero_tail.
+inline constexpr std::string_view kFeatureZeroBlocks =
+    "zero-blocks";  ///< PacketEncoding::zero_blocks.
 /// A feature: pre-copy data of devices that use the channels takes the channels too.
 inline constexpr std::string_view kFeaturePreCopyChannels = "pre-copy-channels";
 /// A feature: the destination tells what its transfer took, see transfer_report.hpp.

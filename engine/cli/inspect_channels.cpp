@@ -37,6 +37,8 @@ std::string_view encoding_name(PacketEncoding encoding) {
             return "zstd";
         case PacketEncoding::zero_tail:
             return "zero-tail";
+        case PacketEncoding::zero_blocks:
+            return "zero-blocks";
     }
     return "raw";
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "channels/codec/zero_block_restore.hpp"
 #include "channels/wire/assert.hpp"
 #include "channels/wire/limits.hpp"
 
@@ -15,6 +16,17 @@ Result<std::span<const std::byte>> StateUnpacker::unpack(const StatePacket& pack
     if (packet.encoding == PacketEncoding::zero_tail) {
         const auto rest = std::ranges::copy(packet.data, target.begin()).out;
         std::fill(rest, target.end(), std::byte{0});
+        return std::span<const std::byte>(target);
+    }
+    if (packet.encoding == PacketEncoding::zero_blocks) {
+        auto rest = packet.data;
+        const auto restored =
+            restore_zero_blocks(packet.data.size(), target, [&rest](std::span<std::byte> part) {
+                std::ranges::copy(rest.first(part.size()), part.begin());
+                rest = rest.subspan(part.size());
+                return Result<>();
+            });
+        if (!restored) return restored.error();
         return std::span<const std::byte>(target);
     }
     if (!decompressor_) decompressor_.emplace(limits::kPacketDataBytesMax);

@@ -14,7 +14,7 @@ namespace multifd {
 
 /// Limits:    one packet at a time, at most limits::kPacketDataBytesMax, however many a recording
 ///            declares.
-/// Errors:    those of ZstdDecompressor. unpack() throws std::bad_alloc.
+/// Errors:    those of ZstdDecompressor, zero_blocks_malformed. unpack() throws std::bad_alloc.
 class StateUnpacker {
   public:
     /// Valid until the next call, and as long as the recording.

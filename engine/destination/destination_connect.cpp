@@ -75,7 +75,8 @@ Hello DestinationSession::make_hello() const {
     hello.queued_bytes_max = settings_.max_queued_bytes;
     hello.verify = common_.verify;
     hello.switchover_ack = true;
-    hello.features = {std::string(kFeatureZeroTail), std::string(kFeatureTransferReport)};
+    hello.features = {std::string(kFeatureZeroTail), std::string(kFeatureZeroBlocks),
+                      std::string(kFeatureTransferReport)};
     const auto compression = settings_.multifd_compression;
     if (compression != MultifdCompression::none) hello.features.emplace_back(kFeatureZstd);
     if (compression == MultifdCompression::zstd) hello.required.emplace_back(kFeatureZstd);
@@ -187,7 +188,8 @@ bool DestinationSession::adopt(const Hello& source) {
     packet_bytes_ = agreement.packet_bytes;
     agreed_verify_ = agreement.verify;
     encodings_ = {.zstd = agreement.has(kFeatureZstd),
-                  .zero_tail = agreement.has(kFeatureZeroTail)};
+                  .zero_tail = agreement.has(kFeatureZeroTail),
+                  .zero_blocks = agreement.has(kFeatureZeroBlocks)};
     pre_copy_on_channels_ = agreement.pre_copy_on_channels;
     transfer_report_wanted_ = agreement.has(kFeatureTransferReport);
     for (const auto& device : agreement.devices) {

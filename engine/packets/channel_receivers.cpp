@@ -7,12 +7,6 @@
 #include "channels/wire/ram_packet.hpp"
 
 namespace multifd {
-namespace {
-
-// Small enough to be in a processor's own cache still when it is hashed after it was received.
-constexpr std::size_t kHashedAtOnce = 256 * 1024;
-
-}  // namespace
 
 ChannelReceivers::ChannelReceivers(std::vector<Connection> channels, Wiring wiring)
     : wiring_(std::move(wiring)),
@@ -141,7 +135,7 @@ Result<DeviceStateHeader> ChannelReceivers::receive_header(ChannelId id, Head& h
     return decode_encoded_state(all, wiring_.encodings, wiring_.next_packet_bytes_max);
 }
 
-/// Of the hash of what stands in `place` then, if that is wanted; else 0.
+// With `hash` that of what has come to stand in `place`, else 0.
 Result<std::uint64_t> ChannelReceivers::receive_payload(ChannelId id,
                                                         const DeviceStateHeader& header,
                                                         std::span<std::byte> place, bool hash) {

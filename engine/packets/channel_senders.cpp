@@ -4,6 +4,7 @@
 #include <array>
 
 #include "channels/transport/quiet_thread.hpp"
+#include "channels/wire/assert.hpp"
 #include "channels/wire/device_state_packet.hpp"
 #include "engine/paths/network_paths.hpp"
 
@@ -12,13 +13,6 @@ namespace {
 
 // Enough for the kernel to go on with until a thread comes back; 10 ms at 100 Mbit/s.
 constexpr int kUnsentBytesOfSlowPath = 128 * 1024;
-
-// Small enough to be in a processor's own cache still when it is sent after it was hashed.
-constexpr std::size_t kHashedAtOnce = 256 * 1024;
-
-std::uint32_t flags_of(const OutboundPacket& packet) noexcept {
-    return (packet.config ? kStateFlagConfig : 0U) | (packet.pre_copy ? kStateFlagPreCopy : 0U);
-}
 
 }  // namespace
 
@@ -129,9 +123,10 @@ ErrorCode ChannelSenders::send_packet(ChannelId id, const OutboundPacket& packet
     auto& counters = counters_[id.value];
     auto& encoder = encoders_[id.value];
     const auto& identity = wiring_.devices[packet.device.value];
-    const bool interleaved = hashes_while_sending(packet);
-    std::uint64_t hash = 0;
-    if (packet.digest != nullptr && !interleaved) hash = hash_of(packet.data);
+    const auto flags = packet.pre_copy ? kStateFlagPreCopy : 0U;
+    // A compressor wants the bytes in cache as well, and its choice knows what sending alone takes.
+    const bool hash_first = packet.digest != nullptr && wiring_.encoding.zstd;
+    std::uint64_t hash = hash_first ? hash_of(packet.data) : 0;
     const auto encoded = packet.config ? EncodedPacket{PacketEncoding::raw, packet.data}
                                        : encoder.encode(packet.device, packet.data);
     const bool raw = encoded.encoding == PacketEncoding::raw;
@@ -143,23 +138,23 @@ ErrorCode ChannelSenders::send_packet(ChannelId id, const OutboundPacket& packet
                                  .idx = packet.idx,
                                  .config = packet.config,
                                  .pre_copy = packet.pre_copy,
-                                 .data_bytes = static_cast<std::uint32_t>(encoded.data.size()),
+                                 .data_bytes = static_cast<std::uint32_t>(encoded.bytes()),
                                  .encoding = encoded.encoding,
                                  .raw_bytes = raw ? 0 : raw_bytes},
                std::span(target));
-    if (interleaved) {
+    const bool hash_now = packet.digest != nullptr && !hash_first;
+    if (hash_now && may_interleave(encoded)) {
         const auto sent = hash_and_send(id, prologue, encoded.data, packet.data);
         if (!sent) return sent.error();
         hash = *sent;
     } else {
+        if (hash_now) hash = hash_of(packet.data);
         const auto time = counters.moving.measure();
-        const auto error = send(connections_[id.value], prologue, encoded.data);
+        const auto error = send(connections_[id.value], prologue, encoded);
         if (error) return error;
     }
-    if (packet.digest != nullptr) {
-        packet.digest->add({packet.idx, flags_of(packet), raw_bytes, hash});
-    }
-    const auto wire_bytes = prologue.size() + encoded.data.size();
+    if (packet.digest != nullptr) packet.digest->add({packet.idx, flags, raw_bytes, hash});
+    const auto wire_bytes = prologue.size() + encoded.bytes();
     if (!packet.config) encoder.sent(wire_bytes);
     counters.packets.add(1);
     counters.bytes.add(wire_bytes);
@@ -168,12 +163,10 @@ ErrorCode ChannelSenders::send_packet(ChannelId id, const OutboundPacket& packet
     return {};
 }
 
-// A compressor wants the bytes in cache as well, and its choice knows what sending alone takes.
-// At a limited rate nothing is gained.
-bool ChannelSenders::hashes_while_sending(const OutboundPacket& packet) const noexcept {
+// What travels is the state or its beginning, and no rate holds it back in pieces of its own.
+bool ChannelSenders::may_interleave(const EncodedPacket& packet) const noexcept {
     const auto* pacer = pacer_.load(std::memory_order_acquire);
-    const bool limited = pacer != nullptr && pacer->limited();
-    return packet.digest != nullptr && !wiring_.encoding.zstd && !limited;
+    return packet.runs.empty() && (pacer == nullptr || !pacer->limited());
 }
 
 // Each piece is read from memory once, for the hash and for the socket. `data` is what travels of
@@ -181,6 +174,7 @@ bool ChannelSenders::hashes_while_sending(const OutboundPacket& packet) const no
 Result<std::uint64_t> ChannelSenders::hash_and_send(ChannelId id, std::span<const std::byte> header,
                                                     std::span<const std::byte> data,
                                                     std::span<const std::byte> state) {
+    MULTIFD_ASSERT(data.empty() || data.data() == state.data());
     auto& hash = hashes_[id.value];
     hash.restart();
     for (bool first = true; first || !state.empty(); first = false) {
@@ -202,20 +196,29 @@ Result<std::uint64_t> ChannelSenders::hash_and_send(ChannelId id, std::span<cons
 
 // Held to a rate, a packet leaves in pieces, so that a large one at a low rate is no burst.
 ErrorCode ChannelSenders::send(Connection& connection, std::span<const std::byte> header,
-                               std::span<const std::byte> data) {
+                               const EncodedPacket& packet) {
+    const auto data = packet.data;
     auto* pacer = pacer_.load(std::memory_order_acquire);
-    if (pacer == nullptr || !pacer->limited()) return connection.send(header, data);
+    if (pacer == nullptr || !pacer->limited()) return connection.send(header, data, packet.runs);
     auto piece = data.first(std::min(data.size(), pacer->piece_bytes()));
     if (!pacer->take(header.size() + piece.size())) return Errc::cancelled;
     auto error = connection.send(header, piece);
-    for (auto rest = data.subspan(piece.size()); !error && !rest.empty();
-         rest = rest.subspan(piece.size())) {
-        pacer = pacer_.load(std::memory_order_acquire);  // A switchover does not wait for the old.
-        piece = rest.first(std::min(rest.size(), pacer->piece_bytes()));
-        if (!pacer->take(piece.size())) return Errc::cancelled;
-        error = connection.send(piece);
+    if (!error) error = send_paced(connection, data.subspan(piece.size()));
+    for (std::size_t i = 0; !error && i < packet.runs.size(); ++i) {
+        error = send_paced(connection, packet.runs[i]);
     }
     return error;
+}
+
+ErrorCode ChannelSenders::send_paced(Connection& connection, std::span<const std::byte> rest) {
+    while (!rest.empty()) {
+        auto* pacer = pacer_.load(std::memory_order_acquire);  // A switchover waits for no old one.
+        const auto piece = rest.first(std::min(rest.size(), pacer->piece_bytes()));
+        if (!pacer->take(piece.size())) return Errc::cancelled;
+        if (const auto error = connection.send(piece)) return error;
+        rest = rest.subspan(piece.size());
+    }
+    return {};
 }
 
 void ChannelSenders::end_channel(ChannelId id) {

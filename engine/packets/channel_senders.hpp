@@ -32,8 +32,10 @@ struct OutboundPacket {
     bool config = false;
     bool pre_copy = false;  ///< Read while its device ran.
     std::span<const std::byte> data;
-    SentDigest* digest = nullptr;  ///< Gets the hash of `data`; null where none is wanted.
-    SubmissionTurn turn;           ///< Ends after the buffer is back, which the next one will want.
+    /// Gets the hash of `data`; null where none is wanted, and for a config state, whose tokens do
+    /// not count.
+    SentDigest* digest = nullptr;
+    SubmissionTurn turn;  ///< Ends after the buffer is back, which the next one will want.
     PooledBuffer buffer;  ///< Empty unless `data` lies in it; goes back to its pool once sent.
 };
 
@@ -82,12 +84,13 @@ class ChannelSenders {
     void send_all(ChannelId id);
     void keep_short_if_slow(ChannelId id, bool& is_short);
     ErrorCode send_packet(ChannelId id, const OutboundPacket& packet);
-    [[nodiscard]] bool hashes_while_sending(const OutboundPacket& packet) const noexcept;
+    [[nodiscard]] bool may_interleave(const EncodedPacket& packet) const noexcept;
     Result<std::uint64_t> hash_and_send(ChannelId id, std::span<const std::byte> header,
                                         std::span<const std::byte> data,
                                         std::span<const std::byte> state);
     ErrorCode send(Connection& connection, std::span<const std::byte> header,
-                   std::span<const std::byte> data);
+                   const EncodedPacket& packet);
+    ErrorCode send_paced(Connection& connection, std::span<const std::byte> rest);
     void end_channel(ChannelId id);
 
     Wiring wiring_;

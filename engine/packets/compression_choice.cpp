@@ -71,11 +71,11 @@ PacketPlan CompressionChoice::plan(DeviceId id, Clock::time_point now) noexcept 
 // While a packet is compressed the link still carries the one before, out of the socket's buffer:
 // the slower of the two sets the pace. Whether it really does is judged afterwards.
 bool CompressionChoice::promises_gain(const CompressionSample& sample) const noexcept {
-    const auto raw = static_cast<double>(sample.raw_bytes);
+    const auto plain = static_cast<double>(sample.plain_bytes);
     const double link = link_.bytes_per_second();
     const double compressed_seconds =
         std::max(seconds_of(sample.time), static_cast<double>(sample.wire_bytes) / link);
-    return raw / link > kGainMin * compressed_seconds;
+    return plain / link > kGainMin * compressed_seconds;
 }
 
 void CompressionChoice::sampled(DeviceId id, const CompressionSample& sample,
@@ -98,7 +98,7 @@ void CompressionChoice::sent(DeviceId id, const PacketCost& cost, Clock::time_po
         link_.add(cost.wire_bytes, cost.coding + cost.sending);
     }
     if (cost.tried) {
-        device.outcome.add(cost.raw_bytes, cost.coding + cost.sending);
+        device.outcome.add(cost.plain_bytes, cost.coding + cost.sending);
         if (device.mode == Mode::compress) judge_compression(device, now);
     } else if (device.mode == Mode::probe) {
         judge_probe(device, cost, now);
@@ -113,7 +113,7 @@ void CompressionChoice::judge_compression(Device& device, Clock::time_point now)
 
 void CompressionChoice::judge_probe(Device& device, const PacketCost& cost,
                                     Clock::time_point now) noexcept {
-    device.probe_bytes += cost.raw_bytes;
+    device.probe_bytes += cost.plain_bytes;
     device.probe_time += cost.sending;
     if (device.probe_bytes > kProbeSkippedBytes) device.probe_judged_time += cost.sending;
     const double allowed_seconds =

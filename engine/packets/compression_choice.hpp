@@ -32,14 +32,14 @@ enum class PacketPlan {
 
 /// What compressing a piece of a packet came to.
 struct CompressionSample {
-    std::size_t raw_bytes = 0;
-    std::size_t wire_bytes = 0;  ///< raw_bytes when it did not shrink.
+    std::size_t plain_bytes = 0;  ///< What travels of it without compression: no zeros.
+    std::size_t wire_bytes = 0;   ///< plain_bytes when it did not shrink.
     Clock::duration time{0};
 };
 
 /// What a packet has cost that left as planned.
 struct PacketCost {
-    std::size_t raw_bytes = 0;
+    std::size_t plain_bytes = 0;  ///< What travels of it without compression: no zeros.
     std::size_t wire_bytes = 0;
     bool tried = false;         ///< It was compressed, whether or not that made it smaller.
     Clock::duration coding{0};  ///< Compressing it.
@@ -75,7 +75,7 @@ class CompressionChoice {
     enum class Mode : std::uint8_t { raw, compress, probe };
     struct Device {
         Mode mode = Mode::raw;
-        RecentRate outcome;            ///< Raw bytes over coding and sending, while compressing.
+        RecentRate outcome;            ///< Plain bytes over coding and sending, while compressing.
         Clock::time_point next_try{};  ///< Of a sample, or of a probe.
         Clock::duration trial_pause = kPauseMin;
         Clock::duration probe_pause = kPauseMin;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "channels/codec/zero_block_restore.hpp"
 #include "channels/codec/zstd_decompressor.hpp"
 #include "channels/memory/buffer_arena.hpp"
 #include "channels/wire/device_state_packet.hpp"
@@ -16,8 +17,8 @@ namespace multifd {
 /// Limits:    one input piece and the decompressor's memory, when zstd was agreed; nothing is
 ///            allocated after construction. Output is bounded by the packet's place.
 /// Threads:   not thread-safe: one for each channel.
-/// Errors:    those of ZstdDecompressor, and what `receive` returns. The constructor throws
-///            std::bad_alloc.
+/// Errors:    those of ZstdDecompressor, zero_blocks_malformed, and what `receive` returns. The
+///            constructor throws std::bad_alloc.
 class PacketDecoder {
   public:
     /// `counters` outlive the decoder.
@@ -51,6 +52,8 @@ Result<> PacketDecoder::decode(const DeviceStateHeader& header, std::span<std::b
             std::ranges::fill(place.subspan(sent.size()), std::byte{0});
             return {};
         }
+        case PacketEncoding::zero_blocks:
+            return restore_zero_blocks(header.data_bytes, place, receive);
         case PacketEncoding::zstd:
             return decompress(header.data_bytes, place, receive);
     }

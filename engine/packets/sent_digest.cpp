@@ -5,15 +5,17 @@
 namespace multifd {
 
 bool SentDigest::await_room(std::uint32_t idx) {
-    std::unique_lock lock(mutex_);
-    room_.wait(lock, [&] { return aborted_ || idx - next_ < kWindow; });
+    if (!has_room(idx)) {
+        std::unique_lock lock(mutex_);
+        room_.wait(lock, [&] { return aborted_ || has_room(idx); });
+    }
     return !aborted_;
 }
 
 void SentDigest::add(const SentItem& item) {
     {
         const std::scoped_lock lock(mutex_);
-        MULTIFD_ASSERT(item.idx - next_ < kWindow && !place_of(item.idx).taken);
+        MULTIFD_ASSERT(has_room(item.idx) && !place_of(item.idx).taken);
         place_of(item.idx) = {item, true};
         if (item.idx != next_) return;
         for (; place_of(next_).taken; ++next_) {

@@ -1,6 +1,7 @@
 // SentDigest: a device's digest at the source, where the channels hash what they send.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -49,15 +50,16 @@ class SentDigest {
         SentItem item;
         bool taken = false;
     };
+    [[nodiscard]] bool has_room(std::uint32_t idx) const noexcept { return idx - next_ < kWindow; }
     Place& place_of(std::uint32_t idx) noexcept { return items_[idx % kWindow]; }
 
     TransferDigest& target_;
     std::mutex mutex_;
     std::condition_variable room_;
-    // Under the mutex.
-    std::uint32_t next_;  ///< All below have been folded.
-    std::vector<Place> items_;
-    bool aborted_ = false;
+    // Written under the mutex; what most packets ask needs no lock.
+    std::atomic<std::uint32_t> next_;  ///< All below have been folded.
+    std::atomic<bool> aborted_ = false;
+    std::vector<Place> items_;  ///< Under the mutex.
 };
 
 }  // namespace multifd

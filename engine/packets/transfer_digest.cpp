@@ -1,7 +1,7 @@
 #include "engine/packets/transfer_digest.hpp"
 
 #include <xxhash.h>
-#if defined(__x86_64__)
+#if __has_include(<xxh_x86dispatch.h>) && defined(__x86_64__)
 // Takes the widest vectors that this processor has; without it, the narrowest that any has.
 #include <xxh_x86dispatch.h>
 #endif

@@ -9,6 +9,10 @@
 
 namespace multifd {
 
+/// Small enough that a piece is still in a processor's own cache when it is sent after it was
+/// hashed, or hashed after it was received.
+inline constexpr std::size_t kHashedAtOnce = 256 * 1024;
+
 /// XXH3-64 of `bytes`: taken where they are in cache, folded in where their order is known.
 std::uint64_t hash_of(std::span<const std::byte> bytes) noexcept;
 

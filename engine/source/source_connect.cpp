@@ -98,7 +98,8 @@ Hello SourceSession::make_hello() const {
     hello.packet_bytes = settings_.packet_size;
     hello.verify = common_.verify;
     hello.switchover_ack = settings_.switchover_ack;
-    hello.features = {std::string(kFeatureZeroTail), std::string(kFeatureTransferReport)};
+    hello.features = {std::string(kFeatureZeroTail), std::string(kFeatureZeroBlocks),
+                      std::string(kFeatureTransferReport)};
     if (wants_compression()) {
         hello.features.emplace_back(kFeatureZstd);
         const bool insists = settings_.multifd_compression == MultifdCompression::zstd;
@@ -166,6 +167,7 @@ bool SourceSession::adopt(const Agreement& agreement) {
     switchover_ack_ = agreement.switchover_ack;
     agreed_verify_ = agreement.verify;
     encoding_ = {.zero_tail = agreement.has(kFeatureZeroTail),
+                 .zero_blocks = agreement.has(kFeatureZeroBlocks),
                  .zstd = agreement.has(kFeatureZstd),
                  .automatic = settings_.multifd_compression == MultifdCompression::automatic,
                  .zstd_level = settings_.multifd_zstd_level,

@@ -239,13 +239,14 @@ bool SourceSession::submit(DeviceSlot& slot, OutboundPacket packet) {
                          : packet.data;
     const auto size = raw.size();
     const bool pre_copy = packet.pre_copy;
+    auto* digest = outgoing_[slot.id.value].digest.get();
+    const auto config_hash = digest != nullptr && packet.config ? hash_of(raw) : 0;
     {
         const auto waiting = (pre_copy ? slot.times.pre_copy : slot.times.wait).measure();
-        auto* digest = outgoing_[slot.id.value].digest.get();
         if (digest != nullptr && !digest->await_room(idx)) return false;
-        if (packet.config) {
+        if (digest != nullptr && packet.config) {
             // Its tokens do not count, so this is not the channel's to hash.
-            if (digest != nullptr) digest->add({idx, kStateFlagConfig, size, hash_of(raw)});
+            digest->add({idx, kStateFlagConfig, size, config_hash});
         } else {
             packet.digest = digest;
         }

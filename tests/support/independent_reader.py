@@ -23,6 +23,8 @@ INIT_BYTES = 64
 CHANNEL_END = 0x80000000
 DEVICE_STATE = 0x40
 ZERO_TAIL = 0x40000000
+ZERO_BLOCKS = 0x20000000
+ZERO_BLOCK_BYTES = 4096
 
 END_OF_STATE, CONFIG_STATE, SETUP_STATE, DATA_STATE, INIT_DATA_SENT = (
     struct.pack(">Q", 0xFFFFFFFFEF100000 + number) for number in range(1, 6)
@@ -148,6 +150,22 @@ class MainChannel:
         return False
 
 
+def restored(data, size):
+    """The state of which `data` leave out blocks of zeros."""
+    count = -(-size // ZERO_BLOCK_BYTES)
+    map_bytes = -(-count // 8)
+    at, state = map_bytes, b""
+    for block in range(count):
+        length = min(ZERO_BLOCK_BYTES, size - len(state))
+        if data[block // 8] & 0x80 >> block % 8:
+            state += data[at:at + length]
+            at += length
+        else:
+            state += bytes(length)
+    assert at == len(data) and len(state) == size, "a map contradicts its packet"
+    return state
+
+
 class Channel:
     def __init__(self, data, devices):
         self.data, self.devices = data, devices
@@ -170,7 +188,8 @@ class Channel:
             return at + 12, True
         if not flags & DEVICE_STATE:
             return at + 1344 + number(self.data, at + 20, 4), False
-        assert flags & ~ZERO_TAIL == DEVICE_STATE, f"flags {flags:#x} at {at}"
+        known = (DEVICE_STATE, DEVICE_STATE | ZERO_TAIL, DEVICE_STATE | ZERO_BLOCKS)
+        assert flags in known, f"flags {flags:#x} at {at}"
         name = self.data[at + 12:at + 268]
         end = name.index(b"\0")
         assert not name[end:].strip(b"\0"), f"a name is not padded at {at}"
@@ -181,6 +200,8 @@ class Channel:
         payload = self.data[body + 12:body + size]
         if flags & ZERO_TAIL:
             payload = payload[4:].ljust(number(payload, 0, 4), b"\0")
+        if flags & ZERO_BLOCKS:
+            payload = restored(payload[4:], number(payload, 0, 4))
         if packet_flags == 1:
             assert payload[:8] == CONFIG_STATE and payload[-8:] == END_OF_STATE
             payload = payload[8:-8]

@@ -24,7 +24,7 @@ std::uint64_t allocations(long packets, int level) {
     return counters.at("allocation_calls") + counters.at("mmap_calls");
 }
 
-TEST_CASE("a packet through the compressor and back costs no allocation", "[allocation]") {
+TEST_CASE("a packet through the codecs and back costs no allocation", "[allocation]") {
     const int level = GENERATE(1, 3, 9);
     const std::uint64_t few = allocations(1, level);
     CHECK(few > 0);  // the contexts and buffers themselves: the counter counts

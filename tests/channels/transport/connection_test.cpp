@@ -73,6 +73,48 @@ TEST_CASE("header and payload leave in one write", "[connection]") {
     CHECK(*size == header.size() + payload.size());
 }
 
+TEST_CASE("runs leave with what stands before them, and arrive in order however many there are",
+          "[connection]") {
+    const std::size_t count = GENERATE(as<std::size_t>{}, 0, 1, 254, 255, 256, 3000);
+    const auto seed = static_cast<std::uint32_t>(GENERATE(take(2, random(1, 1 << 30))));
+    CAPTURE(count, seed);
+    std::mt19937 random(seed);
+    auto pair = unix_pair(SOCK_STREAM);
+    shrink_send_buffer(pair.left);
+    const auto all = pattern(400 + 64 + count * 100, seed);
+    const auto header = std::span(all).first(400);
+    const auto payload = std::span(all).subspan(400, random() % 2 * 64);
+    std::vector<std::span<const std::byte>> runs;
+    Bytes expected(header.begin(), header.end());
+    expected.insert(expected.end(), payload.begin(), payload.end());
+    for (std::size_t i = 0; i < count; ++i) {
+        runs.push_back(std::span(all).subspan(464 + i * 100, 1 + random() % 100));
+        expected.insert(expected.end(), runs.back().begin(), runs.back().end());
+    }
+
+    ErrorCode sent = Errc::internal_error;
+    WatchedThread sender([&] { sent = pair.left.send(header, payload, runs); });
+    Bytes received(expected.size());
+    REQUIRE(pair.right.receive_full(received).has_value());
+    sender.join();
+
+    CHECK_FALSE(sent);
+    CHECK(received == expected);
+}
+
+TEST_CASE("many runs leave in one write", "[connection]") {
+    auto pair = unix_pair(SOCK_SEQPACKET);
+    const auto header = pattern(292);
+    const std::vector<std::span<const std::byte>> runs(200, std::span(header).first(100));
+
+    REQUIRE_FALSE(pair.left.send(header, std::span(header).first(32), runs));
+
+    Bytes message(100'000);
+    const auto size = pair.right.receive_some(message, soon(), nullptr);
+    REQUIRE(size.has_value());
+    CHECK(*size == 292 + 32 + 20'000);
+}
+
 TEST_CASE("a close before the first byte is the end, inside it is channel_closed_early",
           "[connection]") {
     const auto kind = GENERATE(values<std::string>({"unix", "127.0.0.1", "::1"}));

@@ -137,8 +137,9 @@ TEST_CASE("an encoded packet's prologue is a raw one's with its flag and the raw
         PacketEncoding encoding;
         const char* flags;
     };
-    const auto one = GENERATE(values<Case>(
-        {{PacketEncoding::zstd, "00000044"}, {PacketEncoding::zero_tail, "40000040"}}));
+    const auto one = GENERATE(values<Case>({{PacketEncoding::zstd, "00000044"},
+                                            {PacketEncoding::zero_tail, "40000040"},
+                                            {PacketEncoding::zero_blocks, "20000040"}}));
     const DeviceStateHeader header = encoded_sample(one.encoding);
     const std::string hex = to_hex(encoded_wire_of(header));
     DeviceStateHeader raw = sample();
@@ -162,8 +163,16 @@ TEST_CASE("an encoding that was not agreed is refused in the first twelve bytes"
     };
     const auto zstd = encoded_wire_of(encoded_sample(PacketEncoding::zstd));
     const auto tail = encoded_wire_of(encoded_sample(PacketEncoding::zero_tail));
-    const PacketEncodings only_zstd{.zstd = true};
-    const PacketEncodings only_tail{.zero_tail = true};
+    const auto blocks = encoded_wire_of(encoded_sample(PacketEncoding::zero_blocks));
+    PacketEncodings only_zstd, only_tail, only_blocks;
+    only_zstd.zstd = true;
+    only_tail.zero_tail = true;
+    only_blocks.zero_blocks = true;
+    CHECK(outcome(decode_packet_prefix(prefix_of(blocks))) == "packet_flags_unknown");
+    CHECK(outcome(decode_packet_prefix(prefix_of(blocks), only_tail)) == "packet_flags_unknown");
+    CHECK(outcome(decode_packet_prefix(prefix_of(tail), only_blocks)) == "packet_flags_unknown");
+    CHECK(decode_packet_prefix(prefix_of(blocks), only_blocks).value().encoding ==
+          PacketEncoding::zero_blocks);
     CHECK(outcome(decode_packet_prefix(prefix_of(zstd))) == "packet_compression_unsupported");
     CHECK(outcome(decode_packet_prefix(prefix_of(zstd), only_tail)) ==
           "packet_compression_unsupported");
@@ -185,6 +194,8 @@ TEST_CASE("an encoded prologue that breaks one rule is refused", "[wire]") {
     };
     const auto broken = GENERATE(values<Case>({
         {"both encodings", 8, 0x40000044, "packet_flags_unknown"},
+        {"both forms of zeros", 8, 0x60000040, "packet_flags_unknown"},
+        {"blocks of zeros and zstd", 8, 0x20000044, "packet_flags_unknown"},
         {"raw", 8, 0x40, "packet_unexpected"},
         {"channel end", 8, 0x80000000, "packet_unexpected"},
         {"no room for the raw size", 272, 15, "packet_too_small"},
@@ -218,6 +229,16 @@ TEST_CASE("a zero packet has no data, and encoding what does not shrink is a fau
     zeros.data_bytes = 0;
     zeros.config = true;
     CHECK_THROWS_AS(encode(zeros, target), InternalError);
+}
+
+TEST_CASE("a packet without its blocks of zeros has room for their map", "[wire]") {
+    DeviceStateHeader header = encoded_sample(PacketEncoding::zero_blocks);
+    header.raw_bytes = 8 * 4096 + 1;
+    header.data_bytes = 1;
+    CHECK(outcome(decode_encoded_state(encoded_wire_of(header), kEveryEncoding)) ==
+          "zero_blocks_malformed");
+    header.data_bytes = 2;
+    CHECK(decode_encoded_state(encoded_wire_of(header), kEveryEncoding).value() == header);
 }
 
 TEST_CASE("an idstr without its NUL is refused", "[wire]") {

@@ -10,6 +10,7 @@
 #include "channels/wire/recording.hpp"
 #include "channels/wire/return_path.hpp"
 #include "channels/wire/transfer_report.hpp"
+#include "channels/wire/zero_blocks.hpp"
 #include "tests/channels/wire/wire_fixture.hpp"
 
 using namespace multifd;
@@ -141,6 +142,23 @@ TEST_CASE("PROTOCOL.md's encoded packets are what is sent", "[wire][protocol]") 
         CHECK(std::get<DeviceStateHeader>((*packet)->header).state_bytes() == size);
     }
     CHECK_FALSE(reader.next().value());
+}
+
+TEST_CASE("PROTOCOL.md's packet without blocks of zeros is what is sent", "[wire][protocol]") {
+    std::array<std::byte, kEncodedPrologueBytes> prologue{};
+    DeviceStateHeader header{.idstr = "gpu0", .idx = 3};
+    header.encoding = PacketEncoding::zero_blocks;
+    header.raw_bytes = 5 * kZeroBlockBytes + 4;
+    Bytes map(zero_block_map_bytes(header.raw_bytes));
+    for (const std::size_t index : {1U, 2U, 5U}) mark_block_sent(map, index);
+    header.data_bytes = static_cast<std::uint32_t>(map.size() + 2 * kZeroBlockBytes + 4);
+    Bytes wire;
+    append_bytes(wire, encode(header, prologue));
+    append_bytes(wire, map);
+    wire.resize(wire.size() + 2 * kZeroBlockBytes, std::byte{'a'});
+    append_bytes(wire, bytes_of("tail"));
+    CHECK(to_hex(example("zero-blocks")) == to_hex(wire));
+    CHECK(check_zero_block_map(map, header.raw_bytes, 2 * kZeroBlockBytes + 4));
 }
 
 TEST_CASE("PROTOCOL.md's main channel is what is sent, and a stream a receiver takes",

@@ -117,8 +117,9 @@ TEST_CASE("encoded packets count and are extracted as the state that they stand 
     channel.encoded(0, PacketEncoding::zstd, 1000, frame_of(wordy))
         .encoded(1, PacketEncoding::zero_tail, 4096, {})
         .encoded(2, PacketEncoding::zero_tail, 10, text_bytes("abc"))
-        .state(3, "end")
-        .config(4, "settings");
+        .encoded(3, PacketEncoding::zero_blocks, 4097, text_bytes("\x40z"))
+        .state(4, "end")
+        .config(5, "settings");
     const std::vector<Bytes> recording{main_channel(), return_path(), channel.bytes};
     const Inspection inspection = inspect(recording);
     CHECK(codes(inspection).empty());
@@ -127,9 +128,9 @@ TEST_CASE("encoded packets count and are extracted as the state that they stand 
     const TemporaryFolder folder;
     const auto files = extract_devices(inspection, folder.path());
     REQUIRE(files.size() == 2);
-    CHECK(files[0].bytes == 1000 + 4096 + 10 + 3);
-    CHECK(read_text(files[0].path) ==
-          std::string(1000, 'w') + std::string(4096, '\0') + "abc" + std::string(7, '\0') + "end");
+    CHECK(files[0].bytes == 1000 + 4096 + 10 + 4097 + 3);
+    CHECK(read_text(files[0].path) == std::string(1000, 'w') + std::string(4096, '\0') + "abc" +
+                                          std::string(7 + 4096, '\0') + "z" + "end");
 }
 
 TEST_CASE("a damaged frame has its finding, and its state is incomplete", "[cli]") {
@@ -171,6 +172,16 @@ TEST_CASE("a recorded packet is unpacked to what it stands for, raw ones where t
     const auto tailed = unpacker.unpack(packet).value();
     CHECK(tailed.size() == 1002);
     CHECK(tailed.back() == std::byte{0});
+    // Block 1 of two, the short one.
+    const Bytes blocks = text_bytes(
+        "\x40"
+        "abc");
+    packet = {.data = blocks, .encoding = PacketEncoding::zero_blocks, .state_bytes = 4099};
+    const auto restored = unpacker.unpack(packet).value();
+    CHECK(std::ranges::equal(restored.first(4096), Bytes(4096)));
+    CHECK(std::ranges::equal(restored.subspan(4096), text_bytes("abc")));
+    packet.state_bytes = 4100;
+    CHECK(unpacker.unpack(packet).error() == Errc::zero_blocks_malformed);
 }
 
 TEST_CASE("a repeated idx is compared by state, in whatever form it came", "[cli]") {

@@ -66,7 +66,7 @@ class ChannelRecording {
         return *this;
     }
 
-    /// A packet of zstd or with a zero tail.
+    /// A packet in another form than its bytes.
     ChannelRecording& encoded(std::uint32_t idx, PacketEncoding encoding, std::uint32_t raw_bytes,
                               const Bytes& data) {
         std::array<std::byte, kEncodedPrologueBytes> head{};

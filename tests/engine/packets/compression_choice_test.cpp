@@ -57,7 +57,7 @@ class SimulatedChannel {
     void send_packet(std::uint32_t device) {
         const Data data = data_(device, now_);
         const bool tried = wants_compression(DeviceId{device}, data);
-        PacketCost cost{.raw_bytes = kPacketBytes, .wire_bytes = kPacketBytes, .tried = tried};
+        PacketCost cost{.plain_bytes = kPacketBytes, .wire_bytes = kPacketBytes, .tried = tried};
         if (tried) {
             const double coding = kPacketBytes / data.coding_rate;
             cost.coding = duration(coding);
@@ -80,7 +80,7 @@ class SimulatedChannel {
             code(coding);
             const double ratio = data.ratio < 0.94 ? data.ratio : 1;
             choice_.sampled(device,
-                            {.raw_bytes = kSampleBytes,
+                            {.plain_bytes = kSampleBytes,
                              .wire_bytes = static_cast<std::size_t>(kSampleBytes * ratio),
                              .time = duration(coding)},
                             time());
