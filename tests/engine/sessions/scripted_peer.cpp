@@ -393,8 +393,8 @@ void ScriptedSource::close_all() {
     channels.clear();
 }
 
-RunningDestination::RunningDestination()
-    : listener_(ListenerSettings{.listen = "unix:" + (folder_ / "socket")}) {
+RunningDestination::RunningDestination(const std::string& listen)
+    : listener_({.listen = listen.empty() ? "unix:" + (folder_ / "socket") : listen}) {
     set_up(settings, folder_ / "records");
     settings.max_queued_bytes = 64 * kPacketBytes;
     device = std::make_shared<ScriptedDevice>(ScriptedDevice::Script{});

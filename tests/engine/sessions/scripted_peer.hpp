@@ -164,7 +164,8 @@ class ScriptedSource {
 /// A real Destination in a thread of its own.
 class RunningDestination {
   public:
-    RunningDestination();
+    /// On a UNIX socket, or where it is told to listen.
+    explicit RunningDestination(const std::string& listen = "");
     ~RunningDestination();
 
     void start();
