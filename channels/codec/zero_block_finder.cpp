@@ -39,7 +39,7 @@ ZeroBlockFinder::ZeroBlockFinder(std::size_t packet_bytes_max)
 }
 
 std::optional<SentBlocks> ZeroBlockFinder::find(std::span<const std::byte> state,
-                                                std::size_t zeros_from) {
+                                                std::size_t zeros_from, Remember remember) {
     MULTIFD_ASSERT(state.size() <= packet_bytes_max_ && zeros_from <= state.size());
     if (!found_before_ && !has_zeros(state.first(zeros_from))) return std::nullopt;
     const auto map = std::span(map_).first(zero_block_map_bytes(state.size()));
@@ -47,7 +47,7 @@ std::optional<SentBlocks> ZeroBlockFinder::find(std::span<const std::byte> state
     runs_.clear();
     SentBlocks sent{.map = map};
     bool adjacent = false;
-    found_before_ = false;
+    bool found = false;
     for (std::size_t at = 0; at < zeros_from; at += kZeroBlockBytes) {
         const auto block = state.subspan(at, std::min(kZeroBlockBytes, state.size() - at));
         const bool goes = !is_zero(block);
@@ -57,10 +57,11 @@ std::optional<SentBlocks> ZeroBlockFinder::find(std::span<const std::byte> state
             runs_.back() = {runs_.back().data(), runs_.back().size() + block.size()};
             sent.run_bytes += block.size();
         }
-        found_before_ |= !goes;
+        found |= !goes;
         adjacent = goes;
     }
-    if (!found_before_) return std::nullopt;
+    if (remember == Remember::yes) found_before_ = found;
+    if (!found) return std::nullopt;
     sent.runs = runs_;
     return sent;
 }

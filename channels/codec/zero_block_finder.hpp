@@ -18,6 +18,9 @@ struct SentBlocks {
     std::size_t run_bytes = 0;                           ///< Of all runs.
 };
 
+/// Whether what is found stands for the packet before, when the next one is looked at.
+enum class Remember : bool { no, yes };
+
 /// Looks at one word in each 32 KiB of a packet. Only when one of them is zero, or the packet
 /// before had blocks of zeros, does it look at one in each block, and at all of a block while what
 /// it sees is zero. So random data pay for one cache line in 512, no stretch longer than 32 KiB is
@@ -32,7 +35,8 @@ class ZeroBlockFinder {
     /// Of a state within the limit (asserted), all zero from `zeros_from` on. Empty when no block
     /// before that was found to be zero. Valid until the next call.
     [[nodiscard]] std::optional<SentBlocks> find(std::span<const std::byte> state,
-                                                 std::size_t zeros_from);
+                                                 std::size_t zeros_from,
+                                                 Remember remember = Remember::yes);
 
   private:
     std::size_t packet_bytes_max_;

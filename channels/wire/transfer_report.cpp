@@ -1,5 +1,6 @@
 #include "channels/wire/transfer_report.hpp"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -18,13 +19,14 @@ constexpr std::size_t kNestingMax = 4;
 struct Key {
     const char* name;
     std::uint64_t TransferReport::*value;
+    std::uint64_t most = kReportedUsMax;
 };
 constexpr std::array<Key, 11> kKeys{{
     {"us", &TransferReport::us},
     {"user-us", &TransferReport::user_us},
     {"system-us", &TransferReport::system_us},
-    {"processors", &TransferReport::processors},
-    {"peak-queued-bytes", &TransferReport::peak_queued_bytes},
+    {"processors", &TransferReport::processors, kReportedProcessorsMax},
+    {"peak-queued-bytes", &TransferReport::peak_queued_bytes, kReportedBytesMax},
     {"channel-cpu-us", &TransferReport::channel_cpu_us},
     {"receive-us", &TransferReport::receive_us},
     {"reorder-wait-us", &TransferReport::reorder_wait_us},
@@ -40,7 +42,7 @@ static_assert(2 + kKeys.size() * (20 + 20 + 4) <= kTransferReportBytesMax);
 std::vector<std::byte> encode(const TransferReport& report) {
     MULTIFD_ASSERT(report.processors >= 1);
     json object = json::object();
-    for (const Key& key : kKeys) object[key.name] = report.*key.value;
+    for (const Key& key : kKeys) object[key.name] = std::min(report.*key.value, key.most);
     const std::string text = object.dump();
     const auto bytes = bytes_of(text);
     return {bytes.begin(), bytes.end()};
@@ -59,7 +61,9 @@ Result<TransferReport> decode_transfer_report(std::span<const std::byte> source)
         if (found == object.end() || !found->is_number_unsigned()) {
             return make_error_code(Errc::message_malformed);
         }
-        report.*key.value = found->get<std::uint64_t>();
+        const auto value = found->get<std::uint64_t>();
+        if (value > key.most) return make_error_code(Errc::message_malformed);
+        report.*key.value = value;
     }
     if (report.processors == 0) return make_error_code(Errc::message_malformed);
     return report;

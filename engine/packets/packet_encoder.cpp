@@ -18,7 +18,7 @@ constexpr std::size_t kGainPerPacket = 16;
 
 /// Enough to tell what compressing does, and soon done.
 constexpr std::size_t kSampleBytes = 64 * limits::kKiB;
-/// Odd, so that samples come from everywhere.
+/// Hardly a packet's size is a multiple of it, so samples come from everywhere in packets.
 constexpr std::size_t kSampleStride = 37 * limits::kKiB + 64;
 
 }  // namespace
@@ -67,9 +67,9 @@ EncodedPacket PacketEncoder::without_tail(std::span<const std::byte> state) cons
 }
 
 EncodedPacket PacketEncoder::without_blocks(std::span<const std::byte> state,
-                                            const EncodedPacket& packet) {
+                                            const EncodedPacket& packet, Remember remember) {
     if (!zero_blocks_ || packet.data.size() < kZeroBytesMin) return packet;
-    const auto sent = zero_blocks_->find(state, packet.data.size());
+    const auto sent = zero_blocks_->find(state, packet.data.size(), remember);
     if (!sent || sent->map.size() + sent->run_bytes + kZeroBytesMin > packet.data.size()) {
         return packet;
     }
@@ -97,9 +97,10 @@ bool PacketEncoder::should_compress(DeviceId device, std::span<const std::byte> 
 void PacketEncoder::take_sample(DeviceId device, std::span<const std::byte> state) {
     const std::size_t size = std::min(kSampleBytes, state.size());
     const std::size_t offset = samples_++ * kSampleStride % (state.size() - size + 1);
-    // Blocks of zeros in it are those of the packet.
+    // Blocks of zeros in it are those of the packet, and looked for as in the packet.
     const auto sample = state.subspan(offset - offset % kZeroBlockBytes, size);
-    const std::size_t plain_bytes = without_blocks(sample, without_tail(sample)).bytes();
+    const std::size_t plain_bytes =
+        without_blocks(sample, without_tail(sample), Remember::no).bytes();
     const auto began = Clock::now();
     const auto packet = compress(sample, plain_bytes);
     const auto now = Clock::now();

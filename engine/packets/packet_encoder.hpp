@@ -58,7 +58,8 @@ class PacketEncoder {
   private:
     [[nodiscard]] EncodedPacket without_tail(std::span<const std::byte> state) const;
     [[nodiscard]] EncodedPacket without_blocks(std::span<const std::byte> state,
-                                               const EncodedPacket& packet);
+                                               const EncodedPacket& packet,
+                                               Remember remember = Remember::yes);
     [[nodiscard]] bool should_compress(DeviceId device, std::span<const std::byte> state);
     void take_sample(DeviceId device, std::span<const std::byte> state);
     [[nodiscard]] std::optional<EncodedPacket> compress(std::span<const std::byte> state,

@@ -123,9 +123,11 @@ std::string largest_fixed_part(const Figures& figures) {
 std::string busier_host(const Parts& parts, const RunContext& context) {
     const bool there = parts.there.share() > parts.here.share();
     const CoreUse& host = there ? parts.there : parts.here;
-    const char* who = context.both_ends_here ? "both ends together keep "
-                      : there                ? "the destination keeps "
-                                             : "the source keeps ";
+    // A destination here that tells nothing is not in the sum.
+    const bool both = context.both_ends_here && parts.destination_known;
+    const char* who = both    ? "both ends together keep "
+                      : there ? "the destination keeps "
+                              : "the source keeps ";
     return who + one_decimal(host.used) + (there ? " of its host's " : " of this host's ") +
            std::to_string(std::lround(host.cores));
 }

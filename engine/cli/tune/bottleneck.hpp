@@ -16,7 +16,8 @@ namespace multifd::tuning {
 ///     fixed_cost      stop, verify and commit take half of the downtime or more, validation
 ///                     left out
 ///     processors      of a host, the processes there use 90% of all its cores over the transfer:
-///                     of both ends here, of one end each when the destination is elsewhere
+///                     of both ends together when both are here, also where --to names loopback or
+///                     a UNIX socket; of one end each when the destination is elsewhere
 ///     device_write    the slowest device at the destination is in write() for 70% of the transfer
 ///     device_read     the slowest device at the source is in read() for 70%
 ///     channel_cpu     the busiest channel thread of either end has computed for 75%
@@ -46,8 +47,8 @@ std::string_view name_of(Bottleneck bottleneck) noexcept;
 
 /// What the rules need besides the figures.
 struct RunContext {
-    std::uint32_t cores = 1;  ///< Of this host.
-    bool both_ends_here = true;
+    std::uint32_t cores = 1;     ///< Of this host.
+    bool both_ends_here = true;  ///< They share its cores.
 };
 
 /// A part of a whole, for the rules and for the page: 0 to 1, or more where clocks disagree.

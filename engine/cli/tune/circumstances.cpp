@@ -7,6 +7,7 @@
 #include <fstream>
 #include <utility>
 
+#include "channels/transport/address.hpp"
 #include "engine/paths/machine_topology.hpp"
 
 namespace multifd::tuning {
@@ -50,6 +51,12 @@ std::uint64_t available_memory() {
 }
 
 }  // namespace
+
+bool both_ends_here(const Circumstances& circumstances) {
+    if (circumstances.to.empty()) return true;
+    const auto address = parse_address(circumstances.to);
+    return address && is_loopback(*address);
+}
 
 Circumstances circumstances_now(std::string to) {
     Circumstances now;

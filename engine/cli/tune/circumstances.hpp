@@ -18,6 +18,10 @@ struct Circumstances {
     std::string to;                      ///< The destination's address; empty over loopback.
 };
 
+/// Whether both ends share this host's processors: over loopback, or towards an address that only
+/// this host reaches.
+bool both_ends_here(const Circumstances& circumstances);
+
 /// Here and now, towards `to`.
 Circumstances circumstances_now(std::string to);
 

@@ -46,7 +46,7 @@ std::string heading(const Results& results) {
                                          : "from " + where.host + " to " + where.to) +
                        "; " + std::to_string(where.cores) + " cores";
     const auto there = of_best(results, Figure::destination_cores);
-    if (there && !where.to.empty()) {
+    if (there && !both_ends_here(where)) {
         lead += " here, " + std::to_string(std::lround(*there)) + " there";
     }
     if (!where.processor.empty()) lead += " (" + where.processor + ")";

@@ -65,9 +65,9 @@ void conclude(Results& results, const Schedule& schedule) {
     }
     results.best = find_best(results.cases);
     if (!results.best) return;
-    results.verdict = judge(
-        results.cases[*results.best].median,
-        {.cores = results.circumstances.cores, .both_ends_here = results.circumstances.to.empty()});
+    results.verdict = judge(results.cases[*results.best].median,
+                            {.cores = results.circumstances.cores,
+                             .both_ends_here = both_ends_here(results.circumstances)});
 }
 
 }  // namespace multifd::tuning

@@ -122,6 +122,19 @@ TEST_CASE("in random data nothing is found", "[codec]") {
     CHECK_FALSE(finder.find(state, kPacket));
 }
 
+TEST_CASE("what is not to be remembered changes nothing for the next packet", "[codec]") {
+    ZeroBlockFinder finder(kPacket);
+    const Bytes random = random_bytes(kPacket);
+    Bytes begins = random, hidden = random;
+    clear(begins, 0, kBlock);
+    clear(hidden, 3 * kBlock, kBlock);
+    CHECK(finder.find(begins, kPacket, Remember::no));
+    CHECK_FALSE(finder.find(hidden, kPacket));
+    CHECK(finder.find(begins, kPacket));
+    CHECK_FALSE(finder.find(random, kPacket, Remember::no));
+    CHECK(finder.find(hidden, kPacket));
+}
+
 TEST_CASE("a known tail of zeros is not looked at again", "[codec]") {
     ZeroBlockFinder finder(kPacket);
     Bytes state = random_bytes(8 * kBlock);

@@ -42,12 +42,14 @@ TEST_CASE("a transfer report is read as it was written", "[wire]") {
     CHECK(decode_transfer_report(encode(TransferReport{})).value() == TransferReport{});
 }
 
-TEST_CASE("a transfer report of the largest numbers has room", "[wire]") {
-    const TransferReport largest{kMost, kMost, kMost, kMost, kMost, kMost,
-                                 kMost, kMost, kMost, kMost, kMost};
-    const auto wire = encode(largest);
+TEST_CASE("a transfer report of numbers over their limits tells the limits", "[wire]") {
+    const TransferReport larger{kMost, kMost, kMost, kMost, kMost, kMost,
+                                kMost, kMost, kMost, kMost, kMost};
+    const auto wire = encode(larger);
     CHECK(wire.size() <= kTransferReportBytesMax);
-    CHECK(decode_transfer_report(wire).value() == largest);
+    const auto us = kReportedUsMax;
+    CHECK(decode_transfer_report(wire).value() ==
+          TransferReport{us, us, us, 65536, 1ULL << 60U, us, us, us, us, us, us});
 }
 
 TEST_CASE("a newer destination may tell more", "[wire]") {
@@ -72,6 +74,11 @@ TEST_CASE("a transfer report that breaks one rule is malformed", "[wire]") {
         {"a text", "\"write-us\":600", "\"write-us\":\"600\""},
         {"nothing", "\"write-us\":600", "\"write-us\":null"},
         {"over 64 bits", "\"write-us\":600", "\"write-us\":18446744073709551616"},
+        {"over 1000 days", "\"write-us\":600", "\"write-us\":86400000000001"},
+        {"the process's time", "\"system-us\":300", "\"system-us\":18446744073709551615"},
+        {"too many bytes", "\"peak-queued-bytes\":4096",
+         "\"peak-queued-bytes\":1152921504606846977"},
+        {"too many processors", "\"processors\":8", "\"processors\":65537"},
         {"no processor", "\"processors\":8", "\"processors\":0"},
         {"too deep", "\"us\":1000", "\"us\":1000,\"later\":[[[[]]]]"},
     }));

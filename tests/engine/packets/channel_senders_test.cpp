@@ -82,9 +82,8 @@ class Sending {
     }
     Connection& peer(std::size_t channel) { return pairs_[channel].theirs; }
     bool submit(std::uint32_t device, std::uint32_t idx, std::span<const std::byte> data,
-                bool config = false, SentDigest* digest = nullptr) {
+                bool config = false) {
         OutboundPacket packet;
-        packet.digest = digest;
         packet.device = DeviceId{device};
         packet.idx = idx;
         packet.config = config;
@@ -256,21 +255,32 @@ TEST_CASE("channels hash what they send, in whatever form it leaves", "[engine]"
         const char* name;
         EncodingChoice encoding;
         std::uint64_t rate;
-        std::size_t wire_bytes_max;  ///< Of all packets.
+        std::size_t wire_bytes_max;          ///< Of all packets.
+        std::uint32_t pre_copy_packets = 0;  ///< So many come first.
     };
     constexpr std::size_t kState = 600'001;  // More than is hashed at once.
     constexpr std::uint32_t kPackets = 6;
     const EncodingChoice zstd{
         .zero_tail = true, .zstd = true, .packet_bytes = kState, .devices = 1};
-    const auto form = GENERATE_COPY(values<Case>({{"raw", {}, 0, 3'700'000},
-                                                  {"zero tail", {.zero_tail = true}, 0, 2'400'000},
-                                                  {"zstd", zstd, 0, 2'400'000},
-                                                  {"held to a rate", {}, 50'000'000, 3'700'000}}));
+    const EncodingChoice zero_blocks{
+        .zero_tail = true, .zero_blocks = true, .packet_bytes = kState};
+    const auto form = GENERATE_COPY(values<Case>({
+        {"raw", {}, 0, 3'700'000},
+        {"zero tail", {.zero_tail = true}, 0, 2'400'000},
+        {"zero blocks", zero_blocks, 0, 1'400'000},
+        {"zero blocks, held to a rate", zero_blocks, 50'000'000, 1'400'000},
+        {"zstd", zstd, 0, 2'400'000},
+        {"held to a rate", {}, 50'000'000, 3'700'000},
+        {"raw, pre-copy first", {}, 0, 3'700'000, 3},
+        {"zero blocks, all of it pre-copy", zero_blocks, 0, 1'400'000, kPackets},
+        {"zstd, pre-copy first", zstd, 0, 2'400'000, 1},
+    }));
     INFO(form.name);
     Sending sending(2, 2, /*end_mark=*/true, form.encoding);
     if (form.rate != 0) sending.pacer.set_rate(form.rate);
     auto state = pattern(kState);
     std::ranges::fill(std::span(state).last(kState / 3), std::byte{0});
+    std::ranges::fill(std::span(state).subspan(kState / 4, kState / 4), std::byte{0});
     const auto part = [&](std::uint32_t idx) {
         return std::span(state).subspan(idx, idx == 4 ? 0 : kState - kPackets);
     };
@@ -279,8 +289,14 @@ TEST_CASE("channels hash what they send, in whatever form it leaves", "[engine]"
     TransferDigest target, expected;
     SentDigest digest(target, 0);
     for (std::uint32_t idx = 0; idx < kPackets; ++idx) {
-        REQUIRE(sending.submit(0, idx, part(idx), /*config=*/false, &digest));
-        expected.fold(idx, 0, part(idx).size(), hash_of(part(idx)));
+        OutboundPacket packet;
+        packet.idx = idx;
+        packet.pre_copy = idx < form.pre_copy_packets;
+        packet.data = part(idx);
+        packet.digest = &digest;
+        const auto flags = packet.pre_copy ? kStateFlagPreCopy : 0U;
+        REQUIRE(sending.senders->submit(std::move(packet)));
+        expected.fold(idx, flags, part(idx).size(), hash_of(part(idx)));
     }
     sending.senders->finish();
     CHECK(target.value() == expected.value());

@@ -92,6 +92,22 @@ TEST_CASE(
     CHECK(encoded(choice, large).first == PacketEncoding::zero_blocks);
 }
 
+TEST_CASE("a sample does not stand for the packet before", "[engine]") {
+    auto choice = everything();
+    choice.automatic = true;
+    choice.packet_bytes = 64 * kBlock;
+    ChannelCounters counters;
+    PacketEncoder encoder(choice, counters);
+    const Bytes before = with_zeros(random_bytes(64 * kBlock), 0, kBlock);
+    CHECK(encoder.encode(DeviceId{0}, before).encoding == PacketEncoding::zero_blocks);
+    encoder.sent(4 * limits::kMiB);  // Enough that the next is sampled: its beginning.
+    // A block that is only found behind a packet with zeros, and none in the sample.
+    const Bytes state = with_zeros(random_bytes(64 * kBlock), 20 * kBlock, kBlock);
+    const auto packet = encoder.encode(DeviceId{0}, state);
+    CHECK(counters.coding.us() > 0);
+    CHECK(packet.encoding == PacketEncoding::zero_blocks);
+}
+
 TEST_CASE("auto compresses for what it gains beyond the zeros", "[engine]") {
     auto choice = everything();
     choice.automatic = true;

@@ -2,6 +2,9 @@
 #include <catch2/catch.hpp>
 #include <future>
 
+#include "channels/wire/device_state_packet.hpp"
+#include "engine/packets/sent_digest.hpp"
+#include "tests/engine/sessions/scripted_peer.hpp"
 #include "tests/engine/sessions/session_pair.hpp"
 
 namespace multifd {
@@ -52,6 +55,22 @@ void check_cancelled(SessionPair& pair, const SessionPair::Reports& reports, Rol
     CHECK(reports.destination.owner == Owner::source);
     CHECK(pair.source_device(0).now() == DeviceState::running);
     CHECK(pair.destination_device(0).now() == DeviceState::stop);
+}
+
+/// Takes packets until their digest has room for no more: so many have come without a gap behind
+/// one that the other channel holds.
+bool take_all_but_held(Connection& channel) {
+    std::uint32_t next = 0, adjacent = 0;
+    while (adjacent < SentDigest::kWindow - 1) {
+        const auto head = read_exactly(channel, kDeviceStatePrologueBytes);
+        if (head.size() < kDeviceStatePrologueBytes) return false;
+        const auto header = decode_device_state(std::span(head).first<kDeviceStatePrologueBytes>());
+        if (!header) return false;
+        if (read_exactly(channel, header->data_bytes).size() < header->data_bytes) return false;
+        adjacent = header->idx == next ? adjacent + 1 : 1;
+        next = header->idx + 1;
+    }
+    return true;
 }
 
 }  // namespace
@@ -140,6 +159,40 @@ TEST_CASE("after Loaded the destination's cancel is a request that the source an
     CHECK(reports.destination.owner == Owner::source);
     CHECK(pair.source_device(0).now() == DeviceState::running);
     CHECK(pair.destination_device(0).now() == DeviceState::stop);
+}
+
+TEST_CASE("a device that waits for a packet which one channel holds comes back when that ends",
+          "[session][cancel]") {
+    const bool cancels = GENERATE(true, false);
+    CAPTURE(cancels);
+    RunningSource source;
+    ScriptedDestination destination;  // Ends first, so that the source never waits for it.
+    auto script = scripted_state();
+    script.state = pattern(3 * SentDigest::kWindow * source.settings.packet_size);
+    source.device = std::make_shared<ScriptedDevice>(script);
+    if (!cancels) source.settings.stall_timeout = 500ms;
+    source.start(destination.address());
+    destination.greet();
+    // Channel 0 fills its socket, and holds the next packet.
+    REQUIRE(take_all_but_held(destination.channels[1]));
+
+    const auto before = Clock::now();
+    if (cancels) {
+        CHECK(source.source().cancel() == CancelAnswer::accepted);
+    } else {
+        destination.stand_still();
+    }
+
+    const auto report = source.await();
+    CHECK(Clock::now() - before < kPatience / 4);
+    REQUIRE(report.error);
+    INFO(report.error->message);
+    CHECK(report.error->code == (cancels ? "cancelled" : "stall_timeout"));
+    CHECK(report.status == (cancels ? Status::cancelled : Status::failed));
+    CHECK(report.owner == Owner::source);
+    // Only a device whose thread has come back is asked to run again.
+    CHECK(source.device->now() == DeviceState::running);
+    CHECK(source.decision() == Decision::resumed);
 }
 
 }  // namespace multifd

@@ -65,10 +65,10 @@ std::optional<Heard> MessageListener::next(Connection& connection, bool control)
 }
 
 Heartbeats::Heartbeats(Connection& control)
-    : thread_([&control](const std::stop_token& stop) {
+    : thread_([this, &control](const std::stop_token& stop) {
           std::mutex mutex;
           std::condition_variable_any ended;
-          for (std::uint64_t progress = 1; !stop.stop_requested(); ++progress) {
+          for (std::uint64_t progress = 1; !stop.stop_requested(); progress += moves_ ? 1U : 0U) {
               std::vector<std::byte> beat;
               append_message(beat, ControlType::heartbeat,
                              encode(Heartbeat{.progress = progress, .status = 0}));
@@ -393,8 +393,8 @@ void ScriptedSource::close_all() {
     channels.clear();
 }
 
-RunningDestination::RunningDestination()
-    : listener_(ListenerSettings{.listen = "unix:" + (folder_ / "socket")}) {
+RunningDestination::RunningDestination(const std::string& listen)
+    : listener_({.listen = listen.empty() ? "unix:" + (folder_ / "socket") : listen}) {
     set_up(settings, folder_ / "records");
     settings.max_queued_bytes = 64 * kPacketBytes;
     device = std::make_shared<ScriptedDevice>(ScriptedDevice::Script{});

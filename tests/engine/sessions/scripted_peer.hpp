@@ -1,6 +1,7 @@
 // Peers that a test plays by hand: they say what a correct multifd never would, or nothing at all.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <future>
 #include <memory>
@@ -49,8 +50,10 @@ class MessageListener {
 class Heartbeats {
   public:
     explicit Heartbeats(Connection& control);
+    void stand_still() noexcept { moves_ = false; }  ///< Life without progress.
 
   private:
+    std::atomic<bool> moves_ = true;
     std::jthread thread_;
 };
 
@@ -74,6 +77,7 @@ class ScriptedDestination : private SectionClassifier {
     /// Loads and says so, and gets the source's Commit.
     void be_committed();
     void fall_silent() { heartbeats_.reset(); }
+    void stand_still() { heartbeats_->stand_still(); }
     void close_all();  ///< Dies.
 
     Hello hello;  ///< What say_hello() says.
@@ -160,7 +164,8 @@ class ScriptedSource {
 /// A real Destination in a thread of its own.
 class RunningDestination {
   public:
-    RunningDestination();
+    /// On a UNIX socket, or where it is told to listen.
+    explicit RunningDestination(const std::string& listen = "");
     ~RunningDestination();
 
     void start();

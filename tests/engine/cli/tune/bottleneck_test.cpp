@@ -169,6 +169,11 @@ TEST_CASE("a destination elsewhere that loads long after everything was sent is 
     figures.set(Figure::send, 1e5);
     derive(figures);
     CHECK(judge(figures, kElsewhere).bottleneck == Bottleneck::destination);
+    // Here too it is not in the sum.
+    figures.set(Figure::source_cpu, 3.8e6);
+    const auto sentence = judge(figures, kHere).sentence;
+    CHECK_THAT(sentence, Catch::Contains("the source keeps 3.8 of this host's 4 cores"));
+    figures.set(Figure::source_cpu, 0);
     // Here its parts would have said what it did.
     figures.set(Figure::write, 1e5);
     CHECK(judge(figures, kHere).bottleneck == Bottleneck::unclear);

@@ -84,4 +84,47 @@ TEST_CASE("when nothing has completed there is no best and no verdict", "[tune]"
     CHECK(results.cases.size() == 4);
 }
 
+TEST_CASE("towards an address of this host both ends share its processors", "[tune]") {
+    struct Towards {
+        const char* to;
+        bool here;
+    };
+    const auto one = GENERATE(values<Towards>({
+        {"", true},
+        {"tcp:127.0.0.1:4444", true},
+        {"tcp:127.9.8.7:4444", true},
+        {"tcp:[::1]:4444", true},
+        {"tcp:localhost:4444", true},
+        {"unix:/tmp/socket", true},
+        {"tcp:192.0.2.1:4444", false},
+        {"tcp:[2001:db8::1]:4444", false},
+        {"tcp:dst-host:4444", false},
+    }));
+    CAPTURE(one.to);
+    // Of a transfer of one second, each end computes for two on four cores.
+    Figures figures = made_up_figures(1e6, 2e6);
+    figures.set(Figure::state, 1e6);
+    figures.set(Figure::load, 0);
+    figures.set(Figure::destination_transfer, 1e6);
+    figures.set(Figure::destination_cores, 4);
+    derive(figures);
+    Results results;
+    results.rules = {1, false};
+    results.circumstances.to = one.to;
+    results.circumstances.cores = 4;
+    results.matrix = make_matrix({read_axis(dimensions()[0], "2")});
+    RunRecord record;
+    record.turn = {0, 1};
+    record.figures = figures;
+    results.runs = {record};
+
+    conclude(results, Schedule(1, results.rules));
+
+    REQUIRE(results.verdict);
+    INFO(results.verdict->sentence);
+    CHECK((results.verdict->bottleneck == Bottleneck::processors) == one.here);
+    CHECK((results.verdict->sentence.find("both ends together keep 4.0 of this host's 4") !=
+           std::string::npos) == one.here);
+}
+
 }  // namespace multifd::tuning
