@@ -133,9 +133,11 @@ std::string busier_host(const Parts& parts, const RunContext& context) {
 }
 
 std::string core_use_in_words(const Parts& parts) {
-    const std::string here = percent(parts.here.share());
-    if (parts.there.cores <= 0) return here;
-    return here + " here and " + percent(parts.there.share()) + " at the destination";
+    std::string words = percent(parts.here.share());
+    if (parts.there.cores > 0) {
+        words += " here and " + percent(parts.there.share()) + " at the destination";
+    }
+    return words;
 }
 
 std::string sentence_of(Bottleneck bottleneck, const Parts& parts, const Figures& figures,
