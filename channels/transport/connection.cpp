@@ -113,8 +113,8 @@ Result<std::size_t> Connection::receive_full(std::span<std::byte> target) {
 // Never more than is still wanted, since nothing may come behind it.
 void Connection::sleep_until_readable(std::size_t wanted) noexcept {
     wake_at(wanted);
-    pollfd watched{fd_.get(), POLLIN, 0};
-    (void)::poll(&watched, 1, -1);  // Whatever ends it, the next read says what it was.
+    // Whatever ends it, the next read says what it was.
+    (void)wait_until_ready(fd_.get(), POLLIN, kNoDeadline, nullptr);
 }
 
 // Where the kernel does not take it, each segment wakes.

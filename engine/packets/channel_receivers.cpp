@@ -146,7 +146,6 @@ Result<std::uint64_t> ChannelReceivers::receive_payload(ChannelId id,
         const auto time = counters.moving.measure();
         return receive_exactly(id, target);
     };
-    hashes_[id.value].restart();
     const auto decoded = decoders_[id.value].decode(header, place, receive);
     if (!decoded) return decoded.error();
     counters.packets.add(1);
@@ -156,6 +155,7 @@ Result<std::uint64_t> ChannelReceivers::receive_payload(ChannelId id,
 }
 
 Result<> ChannelReceivers::receive_exactly_and_hash(ChannelId id, std::span<std::byte> target) {
+    hashes_[id.value].restart();
     for (; !target.empty(); target = target.subspan(std::min(target.size(), kHashedAtOnce))) {
         const auto piece = target.first(std::min(target.size(), kHashedAtOnce));
         {
