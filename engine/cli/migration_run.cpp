@@ -28,8 +28,10 @@ class SignalAnswer {
 
     std::optional<std::chrono::milliseconds> operator()(int signal, int count) {
         const CancelAnswer answer = end_.cancel();
+        // Once granted it stays so, while the devices are brought to rest and nothing runs any more.
+        cancelled_ = cancelled_ || answer == CancelAnswer::accepted;
         if (answer == CancelAnswer::not_running && may_ask_again(count)) return kAskAgain;
-        if (count > 1) leave_at_once(signal, answer);
+        if (count > 1) leave_at_once(signal, cancelled_ ? CancelAnswer::accepted : answer);
         complain(context_.console,
                  std::string(signal_name(signal)) + ": " + describe(answer, end_.role));
         return std::nullopt;
@@ -60,7 +62,8 @@ class SignalAnswer {
     const MigrationEnd& end_;
     const RunSettings& settings_;
     CommandContext& context_;
-    int asked_again_ = 0;  ///< Since the second signal.
+    bool cancelled_ = false;  ///< The devices are the source's, whatever else is asked.
+    int asked_again_ = 0;     ///< Since the second signal.
 };
 
 /// Whether nothing of the source can have been stopped yet.
