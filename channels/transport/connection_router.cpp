@@ -19,10 +19,6 @@ bool closed_by_peer(const Connection& connection) {
     return ::poll(&watched, 1, 0) == 1;
 }
 
-ErrorCode as_connect_timeout(const ErrorCode& error) {
-    return error == Errc::phase_timeout ? ErrorCode(Errc::connect_timeout) : error;
-}
-
 }  // namespace
 
 DoorState::DoorState(const SessionId& id, std::uint32_t channels, bool control)

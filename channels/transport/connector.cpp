@@ -21,10 +21,6 @@ namespace {
 /// How soon a UNIX listener whose backlog is full is asked again; the kernel gives no signal.
 constexpr std::chrono::milliseconds kBacklogRetry{10};
 
-ErrorCode as_connect_timeout(const ErrorCode& error) {
-    return error == Errc::phase_timeout ? ErrorCode(Errc::connect_timeout) : error;
-}
-
 ErrorCode await_room_in_backlog(Deadline deadline, const Interrupt* interrupt) {
     const Deadline retry = Clock::now() + kBacklogRetry;
     const ErrorCode error = wait_until_ready(-1, 0, std::min(retry, deadline), interrupt);

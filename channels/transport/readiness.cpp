@@ -37,4 +37,8 @@ ErrorCode wait_until_ready(int fd, short events, Deadline deadline, const Interr
     }
 }
 
+ErrorCode as_connect_timeout(const ErrorCode& error) noexcept {
+    return error == Errc::phase_timeout ? ErrorCode(Errc::connect_timeout) : error;
+}
+
 }  // namespace multifd

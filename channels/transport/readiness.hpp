@@ -13,4 +13,7 @@ namespace multifd {
 /// Errors:    cancelled, phase_timeout, or poll()'s own.
 ErrorCode wait_until_ready(int fd, short events, Deadline deadline, const Interrupt* interrupt);
 
+/// The error of a wait for a connection: phase_timeout is connect_timeout there.
+ErrorCode as_connect_timeout(const ErrorCode& error) noexcept;
+
 }  // namespace multifd

@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kNestingMax = 8;
+constexpr std::size_t kHelloNestingMax = 8;
 constexpr std::size_t kFeaturesMax = 64;
 constexpr std::size_t kFeatureBytesMax = 64;
 constexpr std::size_t kSoftwareBytesMax = 128;
@@ -257,7 +257,7 @@ Result<std::vector<std::byte>> encode(const Hello& hello) {
 Result<Hello> decode_hello(std::span<const std::byte> source) {
     if (source.size() > limits::kHelloBytesMax) return make_error_code(Errc::hello_too_large);
     const std::string_view text = text_of(source);
-    if (!json_nesting_within(text, kNestingMax)) return make_error_code(Errc::hello_malformed);
+    if (!json_nesting_within(text, kHelloNestingMax)) return make_error_code(Errc::hello_malformed);
     const json object = json::parse(text, nullptr, false);
     if (!object.is_object()) return make_error_code(Errc::hello_malformed);
 

@@ -18,7 +18,7 @@ using nlohmann::json;
 
 constexpr std::size_t kWordBytesMax = 64;                             // of a code or phase
 constexpr std::size_t kDeviceBytesMax = limits::kIdstrBytesMax + 16;  // idstr, '/', instance
-constexpr std::size_t kNestingMax = 4;
+constexpr std::size_t kPeerErrorNestingMax = 4;
 
 static_assert(1 + kVerifyEntriesPerMessage * kVerifyEntryBytes <= kMessageDataBytesMax);
 static_assert(1 + (kVerifyEntriesPerMessage + 1) * kVerifyEntryBytes > kMessageDataBytesMax);
@@ -109,7 +109,7 @@ std::vector<std::byte> encode(const PeerError& error) {
 
 Result<PeerError> decode_peer_error(std::span<const std::byte> source) {
     const std::string_view text = text_of(source);
-    if (source.size() > kPeerErrorBytesMax || !json_nesting_within(text, kNestingMax)) {
+    if (source.size() > kPeerErrorBytesMax || !json_nesting_within(text, kPeerErrorNestingMax)) {
         return make_error_code(Errc::message_malformed);
     }
     const json object = json::parse(text, nullptr, false);

@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kNestingMax = 64;
+constexpr std::size_t kVmDescriptionNestingMax = 64;
 constexpr std::size_t kVmDescriptionHeadBytes = 5;
 constexpr std::size_t kAnyPacketBytesMax = std::numeric_limits<std::uint32_t>::max();
 constexpr std::size_t kEncodedPacketBytesMax =
@@ -55,7 +55,8 @@ bool add(std::size_t& sum, std::size_t size, std::size_t count) {
 }
 
 /// A vmstate's bytes: its fields, and the subsections it happens to have, each of which is
-/// u8 5, u8 length, name, u32 version, its own vmstate. The recursion is bounded by kNestingMax.
+/// u8 5, u8 length, name, u32 version, its own vmstate. The recursion is bounded by
+/// kVmDescriptionNestingMax.
 std::optional<std::size_t> vmstate_bytes(const json& description) {
     std::size_t sum = 0;
     if (const auto fields = description.find("fields"); fields != description.end()) {
@@ -105,7 +106,7 @@ Result<VmDescriptionLengths> VmDescriptionLengths::find(std::span<const std::byt
     const std::string_view text = find_json(recording);
     if (text.empty()) return lengths;
     const auto unreadable = make_error_code(Errc::recording_unreadable);
-    if (!json_nesting_within(text, kNestingMax)) return unreadable;
+    if (!json_nesting_within(text, kVmDescriptionNestingMax)) return unreadable;
     const json description = json::parse(text, nullptr, false);
     if (!description.is_object()) return unreadable;
     const auto devices = description.find("devices");

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kNestingMax = 4;
+constexpr std::size_t kTransferReportNestingMax = 4;
 
 struct Key {
     const char* name;
@@ -50,7 +50,8 @@ std::vector<std::byte> encode(const TransferReport& report) {
 
 Result<TransferReport> decode_transfer_report(std::span<const std::byte> source) {
     const std::string_view text = text_of(source);
-    if (source.size() > kTransferReportBytesMax || !json_nesting_within(text, kNestingMax)) {
+    if (source.size() > kTransferReportBytesMax ||
+        !json_nesting_within(text, kTransferReportNestingMax)) {
         return make_error_code(Errc::message_malformed);
     }
     const json object = json::parse(text, nullptr, false);

@@ -53,3 +53,9 @@ function(multifd_library name)
   # Project headers are named from the root: "channels/wire/error.hpp".
   target_include_directories(multifd_${name} PUBLIC ${PROJECT_SOURCE_DIR})
 endfunction()
+
+# multifd_compile_alone(SOURCES...) keeps sources of this folder out of the batches of CMAKE_UNITY_BUILD:
+# those with file-local names that another source of their target has as well.
+function(multifd_compile_alone)
+  set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()

@@ -8,8 +8,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kFlushBytes = 64 * 1024;
-
 std::string dump(const Json& json) {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -19,25 +17,15 @@ Json or_null(const std::optional<T>& value) {
     return value ? Json(*value) : Json(nullptr);
 }
 
-std::uint64_t sum_of(const std::vector<std::span<const std::byte>>& pieces) {
-    std::uint64_t bytes = 0;
-    for (const auto piece : pieces) bytes += piece.size();
-    return bytes;
-}
-
 Json device_json(const DeviceIdentity& identity, const InspectedDevice& device) {
     const OrderedState state = order_state(device);
-    std::uint64_t state_bytes = sum_of(device.main_state);
-    for (const StatePacket* packet : state.buffers) state_bytes += packet->state_bytes;
-    std::uint64_t pre_copy_bytes = sum_of(device.pre_copy);
-    for (const StatePacket* packet : state.pre_copy) pre_copy_bytes += packet->state_bytes;
     const auto config = config_of(device);
     return Json{{"idstr", identity.idstr},
                 {"instance-id", identity.instance_id},
                 {"multifd", !device.packets.empty()},
                 {"packets", device.packets.size()},
-                {"state-bytes", state_bytes},
-                {"pre-copy-bytes", pre_copy_bytes},
+                {"state-bytes", state.state_bytes},
+                {"pre-copy-bytes", state.pre_copy_bytes},
                 {"config-bytes", config ? Json(config->size()) : Json(nullptr)},
                 {"complete", state.complete}};
 }
@@ -58,7 +46,7 @@ Json finding_json(const Finding& finding) {
 
 class JsonPrinter final : public InspectionPrinter {
   public:
-    explicit JsonPrinter(TextSink sink) : sink_(std::move(sink)) {
+    explicit JsonPrinter(TextSink sink) : output_(std::move(sink)) {
         add("{\"schema\": \"multifd-inspection/1\", \"version\": " + dump(MULTIFD_VERSION) +
             ",\n\"files\": [");
     }
@@ -108,22 +96,13 @@ class JsonPrinter final : public InspectionPrinter {
         add("],\n\"devices\": " + dump(devices) + ",\n\"channels\": " + dump(channels) +
             ",\n\"findings\": " + dump(findings) + ",\n\"extracted\": " + dump(extracted) +
             ",\n\"error\": " + dump(or_null(end.extract_error)) + "}\n");
-        flush();
+        output_.flush();
     }
 
   private:
-    void add(const std::string& text) {
-        waiting_ += text;
-        if (waiting_.size() >= kFlushBytes) flush();
-    }
+    void add(std::string_view text) { output_.add(text); }
 
-    void flush() {
-        sink_(waiting_);
-        waiting_.clear();
-    }
-
-    TextSink sink_;
-    std::string waiting_;
+    BufferedText output_;
     bool first_file_ = true;
     bool first_record_ = true;
 };

@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/cli/inspect_extract.hpp"
@@ -27,6 +29,27 @@ class InspectionPrinter : public RecordVisitor {
 
 /// Where a printer's text goes, in pieces of some tens of KiB.
 using TextSink = std::function<void(std::string_view)>;
+
+/// Collects text into such pieces. What is left needs a last flush().
+class BufferedText {
+  public:
+    explicit BufferedText(TextSink sink) : sink_(std::move(sink)) {}
+
+    void add(std::string_view text) {
+        waiting_ += text;
+        if (waiting_.size() >= kFlushBytes) flush();
+    }
+    void flush() {
+        sink_(waiting_);
+        waiting_.clear();
+    }
+
+  private:
+    static constexpr std::size_t kFlushBytes = 64 * 1024;
+
+    TextSink sink_;
+    std::string waiting_;
+};
 
 std::unique_ptr<InspectionPrinter> make_text_printer(TextSink sink);
 /// A document with schema "multifd-inspection/1".

@@ -10,8 +10,6 @@
 namespace multifd {
 namespace {
 
-constexpr std::size_t kFlushBytes = 64 * 1024;
-
 std::string hexadecimal(std::uint64_t value) {
     std::array<char, 24> text{};
     std::snprintf(text.data(), text.size(), "0x%08llx", static_cast<unsigned long long>(value));
@@ -33,22 +31,9 @@ std::string path_of(const InspectedDevice& device) {
     return device.main_state.empty() && !device.main_config ? "none" : "main";
 }
 
-std::uint64_t sum_of(const std::vector<std::span<const std::byte>>& pieces) {
-    std::uint64_t bytes = 0;
-    for (const auto piece : pieces) bytes += piece.size();
-    return bytes;
-}
-
-std::uint64_t sum_of(const std::vector<std::span<const std::byte>>& pieces,
-                     const std::vector<const StatePacket*>& packets) {
-    std::uint64_t bytes = sum_of(pieces);
-    for (const StatePacket* packet : packets) bytes += packet->state_bytes;
-    return bytes;
-}
-
 class TextPrinter final : public InspectionPrinter {
   public:
-    explicit TextPrinter(TextSink sink) : sink_(std::move(sink)) {}
+    explicit TextPrinter(TextSink sink) : output_(std::move(sink)) {}
 
     void begin_file(const RecordedFile& file, std::string_view kind) override {
         add(printable(file.name) + ": " + std::string(kind) + ", " +
@@ -74,7 +59,7 @@ class TextPrinter final : public InspectionPrinter {
         }
         for (const Finding& finding : end.inspection.findings) add(finding_line(finding));
         if (end.inspection.findings.empty()) add("nothing found amiss\n");
-        flush();
+        output_.flush();
     }
 
   private:
@@ -85,10 +70,9 @@ class TextPrinter final : public InspectionPrinter {
             const OrderedState state = order_state(device);
             const auto config = config_of(device);
             table.add({to_string(identity), path_of(device), std::to_string(device.packets.size()),
-                       readable_bytes(sum_of(device.main_state, state.buffers)),
+                       readable_bytes(state.state_bytes),
                        config ? readable_bytes(config->size()) : "none",
-                       readable_bytes(sum_of(device.pre_copy, state.pre_copy)),
-                       state.complete ? "yes" : "NO"});
+                       readable_bytes(state.pre_copy_bytes), state.complete ? "yes" : "NO"});
         }
         return table.empty() ? "" : "devices:\n" + table.text();
     }
@@ -112,18 +96,9 @@ class TextPrinter final : public InspectionPrinter {
         return printable(line) + "\n";
     }
 
-    void add(const std::string& text) {
-        waiting_ += text;
-        if (waiting_.size() >= kFlushBytes) flush();
-    }
+    void add(std::string_view text) { output_.add(text); }
 
-    void flush() {
-        sink_(waiting_);
-        waiting_.clear();
-    }
-
-    TextSink sink_;
-    std::string waiting_;
+    BufferedText output_;
 };
 
 }  // namespace

@@ -35,6 +35,12 @@ void inspect_file(const RecordedFile& file, InspectionState& state) {
     }
 }
 
+std::uint64_t sum_of(const std::vector<std::span<const std::byte>>& pieces) {
+    std::uint64_t bytes = 0;
+    for (const auto piece : pieces) bytes += piece.size();
+    return bytes;
+}
+
 }  // namespace
 
 std::string_view to_string(Severity severity) noexcept {
@@ -78,6 +84,8 @@ OrderedState order_state(const InspectedDevice& device) {
     packets.erase(std::unique(packets.begin(), packets.end(), same_idx), packets.end());
 
     OrderedState state;
+    state.pre_copy_bytes = sum_of(device.pre_copy);
+    state.state_bytes = sum_of(device.main_state);
     std::uint64_t expected = 0;
     for (const StatePacket* packet : packets) {
         state.complete = state.complete && packet->idx == expected && !packet->damaged;
@@ -86,8 +94,10 @@ OrderedState order_state(const InspectedDevice& device) {
             state.config = packet;
         } else if (packet->pre_copy) {
             state.pre_copy.push_back(packet);
+            state.pre_copy_bytes += packet->state_bytes;
         } else {
             state.buffers.push_back(packet);
+            state.state_bytes += packet->state_bytes;
         }
     }
     return state;

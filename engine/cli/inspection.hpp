@@ -112,6 +112,9 @@ struct OrderedState {
     std::vector<const StatePacket*> buffers;
     const StatePacket* config = nullptr;
     bool complete = true;
+    // Of the packets, and of the device's pieces on the main channel.
+    std::uint64_t pre_copy_bytes = 0;
+    std::uint64_t state_bytes = 0;
 };
 OrderedState order_state(const InspectedDevice& device);
 

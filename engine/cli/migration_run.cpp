@@ -28,7 +28,7 @@ class SignalAnswer {
 
     std::optional<std::chrono::milliseconds> operator()(int signal, int count) {
         const CancelAnswer answer = end_.cancel();
-        // Once granted it stays so, while the devices are brought to rest and nothing runs any more.
+        // Once granted it stays so, while the devices are brought to rest.
         cancelled_ = cancelled_ || answer == CancelAnswer::accepted;
         if (answer == CancelAnswer::not_running && may_ask_again(count)) return kAskAgain;
         if (count > 1) leave_at_once(signal, cancelled_ ? CancelAnswer::accepted : answer);

@@ -1,5 +1,6 @@
 #include "engine/cli/readable.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -39,6 +40,10 @@ std::string readable_us(std::uint64_t us) {
     if (value < 119.5e6) return rounded(value / 1e6) + " s";
     const std::uint64_t seconds = (us + 500'000) / 1'000'000;
     return std::to_string(seconds / 60) + " min " + std::to_string(seconds % 60) + " s";
+}
+
+std::string readable_time(double us) {
+    return readable_us(static_cast<std::uint64_t>(std::llround(std::max(us, 0.0))));
 }
 
 std::string readable_ms(std::uint64_t ms) {

@@ -2,10 +2,6 @@
 
 namespace multifd {
 
-using Action = DestinationAction;
-using Event = DestinationEvent;
-using State = DestinationState;
-
 DestinationActions DestinationOwnership::on(DestinationEvent event) {
     switch (state_) {
         case State::loading:

@@ -97,6 +97,10 @@ class DestinationOwnership {
     auto operator<=>(const DestinationOwnership&) const = default;
 
   private:
+    using Action = DestinationAction;
+    using Event = DestinationEvent;
+    using State = DestinationState;
+
     DestinationActions before_loaded(DestinationEvent event);
     DestinationActions while_in_doubt(DestinationEvent event);
     DestinationActions while_recording_commit(DestinationEvent event);

@@ -2,10 +2,6 @@
 
 namespace multifd {
 
-using Action = SourceAction;
-using Event = SourceEvent;
-using State = SourceState;
-
 SourceActions SourceOwnership::on(SourceEvent event, MainChannelPosition position) {
     if (event == Event::main_channel_ended || event == Event::clean_end) {
         main_channel_ended_ = true;

@@ -108,6 +108,10 @@ class SourceOwnership {
     auto operator<=>(const SourceOwnership&) const = default;
 
   private:
+    using Action = SourceAction;
+    using Event = SourceEvent;
+    using State = SourceState;
+
     SourceActions before_decision(SourceEvent event, MainChannelPosition position);
     SourceActions while_deciding(SourceEvent event);
     SourceActions while_withdrawing(SourceEvent event);

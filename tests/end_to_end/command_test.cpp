@@ -4,11 +4,10 @@
 #include <csignal>
 
 #include "tests/end_to_end/migration.hpp"
+#include "tests/support/exit_codes.hpp"
 
 namespace multifd {
 namespace {
-
-constexpr int kUsage = 2;
 
 /// One line of complaint on standard error, nothing on standard output.
 void check_usage_error(const CommandEnd& end, const std::string& mentions) {

@@ -3,12 +3,11 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+#include "channels/wire/limits.hpp"
 #include "tests/end_to_end/migration.hpp"
 
 namespace multifd {
 namespace {
-
-constexpr std::uint64_t kMiB = 1U << 20U;
 
 /// Both ends counted the same bytes on the channels.
 void check_same_traffic(const Outcome& outcome, std::size_t devices) {
@@ -66,8 +65,8 @@ TEST_CASE("zeros cost close to nothing, without compression too", "[end_to_end]"
     CAPTURE(mode);
     const TemporaryFolder folder;
     // All zero, a zero half in the first packet's place, and none.
-    std::string content(16 * kMiB, '\0');
-    for (std::size_t i = 0; i < kMiB / 2; ++i)
+    std::string content(16 * limits::kMiB, '\0');
+    for (std::size_t i = 0; i < limits::kMiB / 2; ++i)
         content[i] = static_cast<char>(i * 2654435761U >> 13U);
     write_text(folder / "state", content);
     Plan plan;
@@ -78,16 +77,16 @@ TEST_CASE("zeros cost close to nothing, without compression too", "[end_to_end]"
     INFO(describe(outcome));
     check_completed(outcome);
     CHECK(read_text(folder / "arrived") == content);
-    CHECK(outcome.source.number("devices.0.bytes") >= 16 * kMiB);
+    CHECK(outcome.source.number("devices.0.bytes") >= 16 * limits::kMiB);
     CHECK(outcome.source.number("devices.0.encoded-packets") == 16);
-    CHECK(outcome.source.number("devices.0.wire-bytes") < kMiB / 2 + 10'000);
+    CHECK(outcome.source.number("devices.0.wire-bytes") < limits::kMiB / 2 + 10'000);
 }
 
 TEST_CASE("stretches of zeros at odd places cost close to nothing", "[end_to_end]") {
     const std::string mode = GENERATE("none", "auto", "zstd");
     CAPTURE(mode);
     const TemporaryFolder folder;
-    std::string content(8 * kMiB + 777, '\0');
+    std::string content(8 * limits::kMiB + 777, '\0');
     std::mt19937_64 random(5);
     for (auto& character : content) character = static_cast<char>(random());
     constexpr std::size_t kStretch = 64U << 10U;

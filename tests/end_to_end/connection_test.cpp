@@ -5,17 +5,12 @@
 #include <csignal>
 
 #include "tests/end_to_end/migration.hpp"
+#include "tests/support/exit_codes.hpp"
 #include "tests/support/loopback.hpp"
 #include "tests/support/stream_peers.hpp"
 
 namespace multifd {
 namespace {
-
-constexpr int kConnection = 3;
-constexpr int kPeerFailed = 4;
-constexpr int kProtocol = 6;
-constexpr int kTimeout = 8;
-constexpr int kDisagreement = 11;
 
 CommandEnd send_to(const std::string& address, const std::string& options = {}) {
     const TemporaryFolder states;
@@ -61,7 +56,6 @@ TEST_CASE("the congestion control is what was asked for, and each end reports it
 
 TEST_CASE("a congestion control that is not to be had ends a command before it begins",
           "[end_to_end]") {
-    constexpr int kUsage = 2;
     const auto* const end_words =
         GENERATE("send --to tcp:127.0.0.1:1", "receive --listen tcp:127.0.0.1:0");
     const CommandEnd end = run_command_with_report(

@@ -1,5 +1,6 @@
 // What the data path costs, counted in the real command: allocations, bytes through system calls,
 // copies.
+#include "channels/wire/limits.hpp"
 #include "tests/support/heap_counter.hpp"
 
 #include <catch2/catch.hpp>
@@ -8,8 +9,6 @@
 
 namespace multifd {
 namespace {
-
-constexpr std::uint64_t kMiB = 1U << 20U;
 
 struct Counted {
     Counters source;
@@ -71,8 +70,8 @@ TEST_CASE("no end allocates for a packet", "[end_to_end]") {
                                             {",compressible=90", "auto"}}));
     CAPTURE(one.options, one.compression);
     // 1024 packets, then 2048.
-    const Counted small = count(256 * kMiB, one.options, one.compression);
-    const Counted large = count(512 * kMiB, one.options, one.compression);
+    const Counted small = count(256 * limits::kMiB, one.options, one.compression);
+    const Counted large = count(512 * limits::kMiB, one.options, one.compression);
     // What else a longer run allocates for is counted in seconds (heartbeats, progress), not in
     // packets.
     constexpr std::int64_t kElse = 100;
@@ -85,9 +84,9 @@ TEST_CASE("no end allocates for a packet", "[end_to_end]") {
 TEST_CASE("a device behind calls costs the copies that the design names, and no more",
           "[end_to_end]") {
     if (skipped()) return;
-    const Counted small = count(128 * kMiB, "");
-    const Counted large = count(384 * kMiB, "");
-    constexpr std::uint64_t kMore = 256 * kMiB;
+    const Counted small = count(128 * limits::kMiB, "");
+    const Counted large = count(384 * limits::kMiB, "");
+    constexpr std::uint64_t kMore = 256 * limits::kMiB;
     // Buffer to socket, socket to buffer; headers are a thousandth.
     CHECK(ratio(small.source, large.source, "send_bytes", kMore) == Approx(1.0).margin(0.02));
     CHECK(ratio(small.destination, large.destination, "receive_bytes", kMore) ==
@@ -107,9 +106,9 @@ TEST_CASE("a device behind calls costs the copies that the design names, and no 
 TEST_CASE("a device that lends its memory costs no copy but those into and out of the kernel",
           "[end_to_end]") {
     if (skipped()) return;
-    const Counted small = count(128 * kMiB, ",lend=on");
-    const Counted large = count(384 * kMiB, ",lend=on");
-    constexpr std::uint64_t kMore = 256 * kMiB;
+    const Counted small = count(128 * limits::kMiB, ",lend=on");
+    const Counted large = count(384 * limits::kMiB, ",lend=on");
+    constexpr std::uint64_t kMore = 256 * limits::kMiB;
     CHECK(ratio(small.source, large.source, "send_bytes", kMore) == Approx(1.0).margin(0.02));
     CHECK(ratio(small.destination, large.destination, "receive_bytes", kMore) ==
           Approx(1.0).margin(0.02));
@@ -121,9 +120,9 @@ TEST_CASE("a device that lends its memory costs no copy but those into and out o
 TEST_CASE("a held device costs one copy more on each side: device to buffer, buffer to device",
           "[end_to_end]") {
     if (skipped()) return;
-    const Counted small = count(128 * kMiB, ",held=on");
-    const Counted large = count(384 * kMiB, ",held=on");
-    constexpr std::uint64_t kMore = 256 * kMiB;
+    const Counted small = count(128 * limits::kMiB, ",held=on");
+    const Counted large = count(384 * limits::kMiB, ",held=on");
+    constexpr std::uint64_t kMore = 256 * limits::kMiB;
     CHECK(ratio(small.source, large.source, "copy_bytes", kMore) == Approx(1.0).margin(0.02));
     CHECK(ratio(small.destination, large.destination, "copy_bytes", kMore) ==
           Approx(1.0).margin(0.02));

@@ -2,13 +2,10 @@
 #include <catch2/catch.hpp>
 
 #include "tests/end_to_end/migration.hpp"
+#include "tests/support/exit_codes.hpp"
 
 namespace multifd {
 namespace {
-
-constexpr int kPeerFailed = 4;
-constexpr int kDeviceFailed = 5;
-constexpr int kResources = 13;
 
 struct Fault {
     const char* option;

@@ -2,11 +2,10 @@
 #include <catch2/catch.hpp>
 
 #include "tests/end_to_end/migration.hpp"
+#include "tests/support/exit_codes.hpp"
 
 namespace multifd {
 namespace {
-
-constexpr int kDisagreement = 11;
 
 /// Both ends fail with `code`, naming `device` when one is meant, and the source keeps running.
 void check_disagreement(const Outcome& outcome, const std::string& code,

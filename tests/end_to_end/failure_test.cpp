@@ -3,14 +3,10 @@
 #include <filesystem>
 
 #include "tests/end_to_end/migration.hpp"
+#include "tests/support/exit_codes.hpp"
 
 namespace multifd {
 namespace {
-
-constexpr int kUsage = 2;
-constexpr int kPeerFailed = 4;
-constexpr int kDeviceFailed = 5;
-constexpr int kResources = 13;
 
 const char* const kDevice = "memory,idstr=gpu0,size=2MiB,seed=5";
 

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "tests/end_to_end/moments.hpp"
+#include "tests/support/exit_codes.hpp"
 
 namespace multifd {
 namespace {
@@ -14,7 +15,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kMoments = 20;
 constexpr std::uint64_t kPackets = 48;
 constexpr std::uint64_t kSeed = 20262;
-constexpr int kCancelled = 9;
 
 /// Well below what an end waits for the explanation of a connection that has ended: that is held
 /// back too.

@@ -3,13 +3,10 @@
 #include <csignal>
 
 #include "tests/end_to_end/moments.hpp"
+#include "tests/support/exit_codes.hpp"
 
 namespace multifd {
 namespace {
-
-constexpr int kConnection = 3;
-constexpr int kPeerFailed = 4;
-constexpr int kProtocol = 6;
 
 struct Death {
     const char* pre_copy_on_channels;  ///< --multifd-pre-copy.

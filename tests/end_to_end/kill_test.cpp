@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "tests/end_to_end/moments.hpp"
+#include "tests/support/exit_codes.hpp"
 
 namespace multifd {
 namespace {
@@ -11,11 +12,6 @@ namespace {
 constexpr std::size_t kMoments = 20;
 constexpr std::uint64_t kPackets = 48;
 constexpr std::uint64_t kSeed = 20261;
-
-constexpr int kConnection = 3;
-constexpr int kPeerFailed = 4;
-constexpr int kCancelled = 9;
-constexpr int kUnknownOwner = 10;
 
 /// 3 MiB in packets of 64 KiB: as many packets as moments are drawn from, over three channels.
 Plan small_plan() {

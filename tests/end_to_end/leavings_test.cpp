@@ -8,16 +8,12 @@
 #include <thread>
 
 #include "tests/end_to_end/moments.hpp"
+#include "tests/support/exit_codes.hpp"
 
 namespace multifd {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int kUsage = 2;
-constexpr int kConnection = 3;
-constexpr int kCancelled = 9;
-constexpr int kResources = 13;
 
 /// A send that fails: nobody listens at its address.
 Words failing_send(const TemporaryFolder& folder) {

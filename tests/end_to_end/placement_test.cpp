@@ -2,13 +2,10 @@
 #include <catch2/catch.hpp>
 
 #include "tests/end_to_end/migration.hpp"
+#include "tests/support/exit_codes.hpp"
 
 namespace multifd {
-namespace {
-
-constexpr int kUsage = 2;
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("a migration with its threads confined reports where they ran", "[end_to_end]") {
     Plan plan;

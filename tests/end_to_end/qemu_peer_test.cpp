@@ -4,13 +4,11 @@
 
 #include "tests/end_to_end/migration.hpp"
 #include "tests/end_to_end/recordings.hpp"
+#include "tests/support/exit_codes.hpp"
 #include "tests/support/stream_peers.hpp"
 
 namespace multifd {
 namespace {
-
-constexpr int kProtocol = 6;
-constexpr int kTimeout = 8;
 
 /// A running `receive --peer qemu` and where it listens.
 class QemuReceiver {

@@ -3,17 +3,10 @@
 #include <catch2/catch.hpp>
 
 #include "tests/end_to_end/moments.hpp"
+#include "tests/support/exit_codes.hpp"
 
 namespace multifd {
 namespace {
-
-constexpr int kConnection = 3;
-constexpr int kPeerFailed = 4;
-constexpr int kDeviceFailed = 5;
-constexpr int kProtocol = 6;
-constexpr int kVerification = 7;
-constexpr int kTimeout = 8;
-constexpr int kUnknownOwner = 10;
 
 /// 2 MiB in packets of 64 KiB: 32 state buffers, idx 0 to 31, then the config state.
 constexpr std::uint32_t kConfigIdx = 32;

@@ -5,14 +5,10 @@
 #include <filesystem>
 
 #include "tests/end_to_end/moments.hpp"
+#include "tests/support/exit_codes.hpp"
 
 namespace multifd {
 namespace {
-
-constexpr int kDeviceFailed = 5;
-constexpr int kCancelled = 9;
-constexpr int kUnknownOwner = 10;
-constexpr int kResources = 13;
 
 constexpr const char* kDevice = "memory,idstr=gpu0,size=1MiB,seed=5,held=on";
 

@@ -2,15 +2,11 @@
 #include <catch2/catch.hpp>
 
 #include "tests/end_to_end/migration.hpp"
+#include "tests/support/exit_codes.hpp"
 #include "tests/support/loopback.hpp"
 
 namespace multifd {
-namespace {
-
-constexpr int kUsage = 2;
-constexpr int kConnection = 3;
-
-}  // namespace
+namespace {}  // namespace
 
 TEST_CASE("a migration over IPv4, IPv6 and UNIX addresses at once completes", "[end_to_end]") {
     const TemporaryFolder folder;

@@ -6,15 +6,10 @@
 #include <thread>
 
 #include "tests/end_to_end/migration.hpp"
+#include "tests/support/exit_codes.hpp"
 
 namespace multifd {
 namespace {
-
-constexpr int kUsage = 2;
-constexpr int kConnection = 3;
-constexpr int kPeerFailed = 4;
-constexpr int kDisagreement = 11;
-constexpr int kCancelled = 9;
 
 const Words kSmall = words("tune --devices 2 --state-size 1MiB --stall-timeout 20s");
 

@@ -9,12 +9,10 @@
 #include <thread>
 
 #include "tests/end_to_end/migration.hpp"
+#include "tests/support/exit_codes.hpp"
 
 namespace multifd {
 namespace {
-
-constexpr int kUsage = 2;
-constexpr int kDeviceFailed = 5;
 
 /// A raw client's socket; closed with the object.
 class RawClient {

@@ -2,12 +2,11 @@
 #include <catch2/catch.hpp>
 
 #include "tests/end_to_end/command.hpp"
+#include "tests/support/exit_codes.hpp"
 #include "tests/vm/guest_device.hpp"
 
 namespace multifd::vm {
 namespace {
-
-constexpr int kDevice = 5;
 
 CommandEnd check(const MediatedDevice& source, const MediatedDevice& destination) {
     return run_command(Words{"check", "--json", "-", "--device", source.described("box"),
@@ -17,7 +16,7 @@ CommandEnd check(const MediatedDevice& source, const MediatedDevice& destination
 /// All items pass or are skipped, up to DMA logging, which fails for `reason`.
 void check_conforms_up_to_dma_logging(const CommandEnd& end, const std::string& reason) {
     INFO(describe("check", end));
-    CHECK(end.exit_code == kDevice);
+    CHECK(end.exit_code == kDeviceFailed);
     const auto report = JsonReport::parse(end.standard_output);
     REQUIRE(report);
     REQUIRE(report->size("items") > 15);
@@ -55,7 +54,7 @@ TEST_CASE("a driver that fails a transition fails the item that asks for it", "[
     destination.set("fail", "1 22 -1");
     const CommandEnd end = check(source, destination);
     INFO(describe("check", end));
-    CHECK(end.exit_code == kDevice);
+    CHECK(end.exit_code == kDeviceFailed);
     const auto report = JsonReport::parse(end.standard_output);
     REQUIRE(report);
     CHECK(report->text("result") == "failed");

@@ -4,14 +4,12 @@
 #include <csignal>
 #include <list>
 
+#include "tests/support/exit_codes.hpp"
 #include "tests/vm/guest_device.hpp"
 #include "tests/vm/held_cancel.hpp"
 
 namespace multifd::vm {
 namespace {
-
-constexpr int kDevice = 5;
-constexpr int kCancelled = 9;
 
 /// Pairs of devices, each with two ports that hold something of their own at the source.
 struct Fleet {
@@ -118,7 +116,7 @@ TEST_CASE("a state of another kind is rejected, and the device that was fed it i
     plan.destination_devices = {destination.described("tty")};
     const Outcome outcome = run(plan);
     INFO(describe(outcome));
-    CHECK(outcome.destination.exit_code == kDevice);
+    CHECK(outcome.destination.exit_code == kDeviceFailed);
     CHECK(outcome.destination.text("devices.0.final-state") == "stop");
     check_source_kept(outcome);
     CHECK(source.state() == DeviceState::running);
@@ -133,7 +131,7 @@ TEST_CASE("arbitrary bytes are rejected by an mtty, and their source keeps its d
     plan.destination_devices = {destination.described("tty")};
     const Outcome outcome = run(plan);
     INFO(describe(outcome));
-    CHECK(outcome.destination.exit_code == kDevice);
+    CHECK(outcome.destination.exit_code == kDeviceFailed);
     check_source_kept(outcome);
     CHECK(destination.state() == DeviceState::stop);
 }

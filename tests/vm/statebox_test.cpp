@@ -5,14 +5,13 @@
 
 #include "engine/devices/vfio/vfio_device.hpp"
 #include "multifd/vfio.hpp"
+#include "tests/support/exit_codes.hpp"
 #include "tests/vm/guest_device.hpp"
 #include "tests/vm/held_cancel.hpp"
 
 namespace multifd::vm {
 namespace {
 
-constexpr int kDevice = 5;
-constexpr int kCancelled = 9;
 constexpr std::uint64_t kStateBytes = 8 << 20U;
 
 // Numbers of enum vfio_device_mig_state and of errno, for the attribute `fail`.
@@ -128,7 +127,7 @@ TEST_CASE("a source whose stop fails keeps its devices, and names one that is in
         pairs.first.set("fail", kStopCopyFailsAndStays);
         const Outcome outcome = pairs.run();
         INFO(describe(outcome));
-        CHECK(outcome.source.exit_code == kDevice);
+        CHECK(outcome.source.exit_code == kDeviceFailed);
         check_source_kept(outcome);
         pairs.check_kept();
     }
@@ -136,7 +135,7 @@ TEST_CASE("a source whose stop fails keeps its devices, and names one that is in
         pairs.first.set("fail", kStopCopyFailsIntoError);
         const Outcome outcome = pairs.run();
         INFO(describe(outcome));
-        CHECK(outcome.source.exit_code == kDevice);
+        CHECK(outcome.source.exit_code == kDeviceFailed);
         CHECK(outcome.source.text("owner") == "source");
         CHECK(outcome.source.text("devices.0.final-state") == "error");
         CHECK(outcome.source.text("next-step").find("box0") != std::string::npos);
@@ -150,7 +149,7 @@ TEST_CASE("a read that fails half way ends the migration, and the source goes on
     pairs.first.set("fail_read", "3000000 5");
     const Outcome outcome = pairs.run();
     INFO(describe(outcome));
-    CHECK(outcome.source.exit_code == kDevice);
+    CHECK(outcome.source.exit_code == kDeviceFailed);
     CHECK(outcome.source.text("error.device") == "box0");
     check_source_kept(outcome);
     pairs.check_kept();
@@ -164,7 +163,7 @@ TEST_CASE("a state that is rejected at the end is reset away, and the source goe
     if (!has_reset) pairs.second_target.set("offers", "p2p pre-copy");
     const Outcome outcome = pairs.run();
     INFO(describe(outcome));
-    CHECK(outcome.destination.exit_code == kDevice);
+    CHECK(outcome.destination.exit_code == kDeviceFailed);
     check_source_kept(outcome);
     pairs.check_kept();
     CHECK(pairs.first_target.state() == DeviceState::stop);
@@ -267,7 +266,7 @@ TEST_CASE("probe tells what blocks a real device", "[tests]") {
     }
     const CommandEnd broken = probe();
     INFO(describe("broken", broken));
-    CHECK(broken.exit_code == kDevice);
+    CHECK(broken.exit_code == kDeviceFailed);
     CHECK(broken.standard_output.find("only a reset leaves that") != std::string::npos);
     const CommandEnd host = run_command(words("probe"));
     CHECK(host.standard_output.find("statebox-1 of statebox") != std::string::npos);
@@ -283,7 +282,7 @@ TEST_CASE("a size of another device is refused by the driver, not half-applied",
     migration.start();
     const Outcome outcome = migration.finish();
     INFO(describe(outcome));
-    CHECK(outcome.destination.exit_code == kDevice);
+    CHECK(outcome.destination.exit_code == kDeviceFailed);
     check_source_kept(outcome);
     CHECK(destination.state() == DeviceState::stop);
     CHECK(destination.digest() == Statebox(1 << 19U).digest());  // As new.

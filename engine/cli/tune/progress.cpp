@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "engine/cli/readable.hpp"
 #include "engine/cli/tune/svg.hpp"
@@ -11,10 +10,6 @@ namespace multifd::tuning {
 namespace {
 
 constexpr double kGigabyte = 1e9;
-
-std::string readable_time(double us) {
-    return readable_us(static_cast<std::uint64_t>(std::llround(std::max(us, 0.0))));
-}
 
 }  // namespace
 

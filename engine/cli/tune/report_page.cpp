@@ -1,7 +1,5 @@
 #include "engine/cli/tune/report_page.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <numeric>
 
 #include "engine/cli/readable.hpp"
@@ -14,10 +12,6 @@
 
 namespace multifd::tuning {
 namespace {
-
-std::string readable_time(double us) {
-    return readable_us(static_cast<std::uint64_t>(std::llround(std::max(us, 0.0))));
-}
 
 std::string card(const std::string& heading, const std::string& hint, const std::string& body) {
     return "<section class=\"card\"><h2>" + html_escape(heading) + "</h2>\n<p class=\"hint\">" +

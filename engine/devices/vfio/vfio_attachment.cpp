@@ -12,11 +12,6 @@
 namespace multifd {
 namespace {
 
-template <class T>
-std::uintptr_t address_of(T& argument) noexcept {
-    return std::bit_cast<std::uintptr_t>(&argument);
-}
-
 [[noreturn]] void refuse(const std::string& step, int error, std::string_view advice) {
     std::string line = step + ": " + std::generic_category().message(error);
     if (!advice.empty()) line.append("; ").append(advice);
@@ -54,16 +49,16 @@ void attach_by_cdev(const std::shared_ptr<VfioCalls>& calls, const VfioLocation&
     const int device = attachment.device.get();
     vfio_uapi::BindIommufd bind;
     bind.iommufd = attachment.iommu.get();
-    require(calls->ioctl(device, vfio_uapi::kBindIommufd, address_of(bind)),
+    require(calls->ioctl(device, vfio_uapi::kBindIommufd, ioctl_argument(bind)),
             location.cdev + " cannot be bound to " + location.iommufd,
             "all devices of its group must be bound to VFIO drivers, and no one else may use it");
     vfio_uapi::AllocateAddressSpace space;
-    require(
-        calls->ioctl(attachment.iommu.get(), vfio_uapi::kAllocateAddressSpace, address_of(space)),
-        location.iommufd + " gives no address space");
+    require(calls->ioctl(attachment.iommu.get(), vfio_uapi::kAllocateAddressSpace,
+                         ioctl_argument(space)),
+            location.iommufd + " gives no address space");
     vfio_uapi::AttachIommufd attach;
     attach.page_table_id = space.address_space_id;
-    require(calls->ioctl(device, vfio_uapi::kAttachIommufd, address_of(attach)),
+    require(calls->ioctl(device, vfio_uapi::kAttachIommufd, ioctl_argument(attach)),
             location.cdev + " cannot be attached to an address space");
 }
 
@@ -74,14 +69,14 @@ void attach_by_group(const std::shared_ptr<VfioCalls>& calls, const VfioLocation
     const int group = attachment.group.get();
     vfio_group_status status{};
     status.argsz = sizeof status;
-    require(calls->ioctl(group, VFIO_GROUP_GET_STATUS, address_of(status)),
+    require(calls->ioctl(group, VFIO_GROUP_GET_STATUS, ioctl_argument(status)),
             location.group + " does not tell its status");
     if ((status.flags & VFIO_GROUP_FLAGS_VIABLE) == 0) {
         refuse(location.group + " is not viable", EPERM,
                "bind all devices of the group to VFIO drivers, or to none");
     }
     std::int32_t iommu = attachment.iommu.get();
-    require(calls->ioctl(group, VFIO_GROUP_SET_CONTAINER, address_of(iommu)),
+    require(calls->ioctl(group, VFIO_GROUP_SET_CONTAINER, ioctl_argument(iommu)),
             location.group + " cannot be put into a container");
     require(calls->ioctl(iommu, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU),
             container + " takes no type 1 IOMMU", "modprobe vfio_iommu_type1");

@@ -1,6 +1,7 @@
 // VfioCalls: the system calls that a VFIO device takes, so that tests can be the driver.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,6 +31,12 @@ class VfioCalls {
     virtual int await_readable(int fd, int wake) = 0;
     virtual void close(int fd) = 0;
 };
+
+/// A structure as an ioctl's argument.
+template <class T>
+[[nodiscard]] std::uintptr_t ioctl_argument(T& structure) noexcept {
+    return std::bit_cast<std::uintptr_t>(&structure);
+}
 
 /// Those of the kernel this runs on.
 [[nodiscard]] std::shared_ptr<VfioCalls> kernel_vfio_calls();

@@ -12,11 +12,6 @@ namespace multifd {
 namespace {
 
 template <class T>
-std::uintptr_t address_of(T& argument) noexcept {
-    return std::bit_cast<std::uintptr_t>(&argument);
-}
-
-template <class T>
 std::span<std::byte> bytes_of(T& value) noexcept {
     return std::as_writable_bytes(std::span(&value, 1));
 }
@@ -35,7 +30,7 @@ int VfioFeatures::feature(std::uint32_t flags, std::span<std::byte> payload) con
     if (!payload.empty()) {
         std::memcpy(message.data() + kHeaderBytes, payload.data(), payload.size());
     }
-    const int result = calls_.ioctl(device_, VFIO_DEVICE_FEATURE, address_of(message));
+    const int result = calls_.ioctl(device_, VFIO_DEVICE_FEATURE, ioctl_argument(message));
     if (result < 0) return errno_of(result);
     if (!payload.empty()) {
         std::memcpy(payload.data(), message.data() + kHeaderBytes, payload.size());
@@ -46,7 +41,7 @@ int VfioFeatures::feature(std::uint32_t flags, std::span<std::byte> payload) con
 VfioAnswer<VfioDeviceInfo> VfioFeatures::info() const {
     vfio_device_info about{};
     about.argsz = sizeof about;
-    const int result = calls_.ioctl(device_, VFIO_DEVICE_GET_INFO, address_of(about));
+    const int result = calls_.ioctl(device_, VFIO_DEVICE_GET_INFO, ioctl_argument(about));
     if (result < 0) return {{}, errno_of(result)};
     return {{.pci = (about.flags & VFIO_DEVICE_FLAGS_PCI) != 0,
              .reset = (about.flags & VFIO_DEVICE_FLAGS_RESET) != 0,
@@ -57,7 +52,7 @@ VfioAnswer<VfioRegion> VfioFeatures::region(std::uint32_t index) const {
     vfio_region_info about{};
     about.argsz = sizeof about;
     about.index = index;
-    const int result = calls_.ioctl(device_, VFIO_DEVICE_GET_REGION_INFO, address_of(about));
+    const int result = calls_.ioctl(device_, VFIO_DEVICE_GET_REGION_INFO, ioctl_argument(about));
     if (result < 0) return {{}, errno_of(result)};
     return {{.size = about.size, .offset = about.offset}};
 }
@@ -141,7 +136,7 @@ int VfioFeatures::stop_dma_logging() const {
 
 VfioAnswer<PreCopySizes> VfioFeatures::pre_copy_sizes(int data) const {
     vfio_uapi::PreCopyInfo about;
-    const int result = calls_.ioctl(data, vfio_uapi::kGetPreCopyInfo, address_of(about));
+    const int result = calls_.ioctl(data, vfio_uapi::kGetPreCopyInfo, ioctl_argument(about));
     if (result < 0) return {{}, errno_of(result)};
     return {{.initial_bytes = about.initial_bytes, .dirty_bytes = about.dirty_bytes}};
 }

@@ -14,11 +14,11 @@ constexpr std::uint32_t kConfigMagic = 0x4d465543;
 constexpr std::uint32_t kConfigVersion = 1;
 constexpr std::size_t kConfigHeadBytes = 32;
 
-CallResult bad_config(std::string what) {
+}  // namespace
+
+CallResult VfioUserDevice::bad_config(std::string what) {
     return CallResult::failure(std::errc::bad_message, std::move(what));
 }
-
-}  // namespace
 
 CallResult VfioUserDevice::read_config_space(std::span<std::byte> target,
                                              const Patience& patience) {

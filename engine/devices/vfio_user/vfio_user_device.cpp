@@ -17,10 +17,6 @@ ServerConnection::Patience answer_limit() {
     return {Clock::now() + kAnswerLimit, nullptr};
 }
 
-CallResult bad_config(std::string what) {
-    return CallResult::failure(std::errc::bad_message, std::move(what));
-}
-
 /// A state in which the device is saved.
 bool saves_in(DeviceState state) {
     return state == DeviceState::stop_copy || state == DeviceState::pre_copy ||

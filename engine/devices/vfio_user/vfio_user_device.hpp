@@ -85,6 +85,7 @@ class VfioUserDevice final : public Device {
     CallResult write_piece(ConstBytes piece);
     CallResult look_ahead();
     CallResult settle_transfer();
+    [[nodiscard]] static CallResult bad_config(std::string what);
     CallResult read_config_space(std::span<std::byte> target, const Patience& patience);
     CallResult restore_config_space(ConstBytes saved);
     CallResult write_config_space(std::uint64_t offset, ConstBytes source);

@@ -78,11 +78,11 @@ TEST_CASE("an inspection prints as text and as one JSON document", "[cli]") {
     CHECK_THAT(text, Catch::Contains("error idx_gap: 1 idx missing: 1, device g?"));
     CHECK(text.find('\x1b') == std::string::npos);
 
-    std::string json;
-    const auto json_printer = make_json_printer([&](std::string_view piece) { json += piece; });
+    std::string written;
+    const auto json_printer = make_json_printer([&](std::string_view piece) { written += piece; });
     const Inspection second = inspect_recording(files, *json_printer);
     json_printer->finish({second, {{"x", 3}}, "full"});
-    const auto document = JsonReport::parse(json);
+    const auto document = JsonReport::parse(written);
     REQUIRE(document.has_value());
     CHECK(document->text("schema") == "multifd-inspection/1");
     CHECK(document->size("files") == 3);

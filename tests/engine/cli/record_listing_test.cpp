@@ -54,15 +54,15 @@ TEST_CASE("a listing of one session takes the beginning of its name", "[cli]") {
 }
 
 TEST_CASE("a listing's JSON has what its text has", "[cli]") {
-    const auto json = JsonReport::parse(listing_json(list_sessions("/records", folder(), "")));
-    REQUIRE(json.has_value());
-    CHECK(json->text("schema") == "multifd-status/1");
-    CHECK(json->text("folder") == "/records");
-    CHECK(json->text("sessions.0.owner") == "destination");
-    CHECK(json->text("sessions.0.destination.decision") == "running");
-    CHECK(json->number("sessions.0.source.devices.1.instance-id") == 3);
-    CHECK_FALSE(json->has("sessions.1.destination"));
-    CHECK(json->text("damaged.0.problem") == "not JSON");
+    const auto document = JsonReport::parse(listing_json(list_sessions("/records", folder(), "")));
+    REQUIRE(document.has_value());
+    CHECK(document->text("schema") == "multifd-status/1");
+    CHECK(document->text("folder") == "/records");
+    CHECK(document->text("sessions.0.owner") == "destination");
+    CHECK(document->text("sessions.0.destination.decision") == "running");
+    CHECK(document->number("sessions.0.source.devices.1.instance-id") == 3);
+    CHECK_FALSE(document->has("sessions.1.destination"));
+    CHECK(document->text("damaged.0.problem") == "not JSON");
 }
 
 TEST_CASE("an empty folder is said to be empty", "[cli]") {

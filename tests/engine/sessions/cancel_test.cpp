@@ -34,12 +34,6 @@ class Gate {
     std::shared_future<void> released_{release_.get_future()};
 };
 
-ScriptedDevice::Script with_state(std::size_t size) {
-    ScriptedDevice::Script script;
-    script.state = pattern(size);
-    return script;
-}
-
 void check_cancelled(SessionPair& pair, const SessionPair::Reports& reports, Role by) {
     const auto& here = by == Role::source ? reports.source : reports.destination;
     const auto& there = by == Role::source ? reports.destination : reports.source;

@@ -13,13 +13,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-ScriptedDevice::Script with_state(std::size_t size) {
-    ScriptedDevice::Script script;
-    script.state = pattern(size);
-    script.config = pattern(64);
-    return script;
-}
-
 ScriptedDevice::Script failing(const std::string& at, std::function<CallResult()> how) {
     auto script = with_state(100'000);
     script.before = [at, how = std::move(how)](const std::string& call) {

@@ -7,17 +7,6 @@
 #include "tests/engine/sessions/session_pair.hpp"
 
 namespace multifd {
-namespace {
-
-ScriptedDevice::Script with_state(std::size_t size, unsigned seed = 1) {
-    ScriptedDevice::Script script;
-    script.state = pattern(size, seed);
-    script.config = pattern(100, seed + 1);
-    return script;
-}
-
-}  // namespace
-
 TEST_CASE("every device's bytes arrive, and both ends name the destination as owner", "[session]") {
     SessionPair pair;
     pair.add_device("gpu0", with_state(100'000, 1));

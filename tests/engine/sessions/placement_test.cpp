@@ -6,17 +6,6 @@
 #include "tests/engine/sessions/session_pair.hpp"
 
 namespace multifd {
-namespace {
-
-ScriptedDevice::Script with_state(std::size_t size) {
-    ScriptedDevice::Script script;
-    script.state = pattern(size, 1);
-    script.config = pattern(100, 2);
-    return script;
-}
-
-}  // namespace
-
 TEST_CASE("both ends report the CPUs that their channels ran on", "[session]") {
     const auto allowed = read_topology().allowed;
     REQUIRE_FALSE(allowed.empty());

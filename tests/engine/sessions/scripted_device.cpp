@@ -100,6 +100,13 @@ CallResult ScriptedDevice::reset() {
     return CallResult::success();
 }
 
+ScriptedDevice::Script with_state(std::size_t size, unsigned seed) {
+    ScriptedDevice::Script script;
+    script.state = pattern(size, seed);
+    script.config = pattern(100, seed + 1);
+    return script;
+}
+
 std::vector<std::byte> pattern(std::size_t size, unsigned seed) {
     std::vector<std::byte> bytes(size);
     std::uint32_t value = seed * 2654435761U + 1;

@@ -78,6 +78,9 @@ class ScriptedDevice final : public Device {
     std::vector<std::byte> received_, config_;
 };
 
+/// A script with `size` bytes of state and a small config state.
+ScriptedDevice::Script with_state(std::size_t size, unsigned seed = 1);
+
 /// `size` bytes that differ from place to place and from `seed` to seed.
 std::vector<std::byte> pattern(std::size_t size, unsigned seed = 1);
 

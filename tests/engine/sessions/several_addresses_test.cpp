@@ -8,13 +8,6 @@
 namespace multifd {
 namespace {
 
-ScriptedDevice::Script with_state(std::size_t size) {
-    ScriptedDevice::Script script;
-    script.state = pattern(size, 1);
-    script.config = pattern(100, 2);
-    return script;
-}
-
 /// An address where nobody listens.
 std::string deserted_address() {
     const Listener gone({.listen = "tcp:127.0.0.3:0"});

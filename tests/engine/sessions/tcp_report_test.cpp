@@ -4,16 +4,6 @@
 #include "tests/engine/sessions/session_pair.hpp"
 
 namespace multifd {
-namespace {
-
-ScriptedDevice::Script with_state(std::size_t size) {
-    ScriptedDevice::Script script;
-    script.state = pattern(size, 1);
-    return script;
-}
-
-}  // namespace
-
 TEST_CASE("both ends report each channel's TCP connection, and each other's addresses",
           "[session]") {
     SessionPair pair;
