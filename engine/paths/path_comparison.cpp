@@ -7,6 +7,8 @@ namespace {
 
 constexpr std::uint64_t kBytesMin = 1U << 20U;
 constexpr std::uint64_t kBusyMin = 50'000;
+/// More than a connection's send buffer takes: some of it has left.
+constexpr std::uint64_t kBytesBeyondBuffers = 16U << 20U;
 /// The kernel counts busy time in ticks of up to 10 ms; less than one is no reason to divide by 0.
 constexpr double kTickSeconds = 0.01;
 constexpr double kSlowShare = 0.5;
@@ -67,6 +69,7 @@ std::vector<SlowPath> slow_paths(std::span<const ChannelEffort> channels) {
 bool is_slow_beside(const ChannelEffort& channel, const ChannelEffort& other) noexcept {
     if (channel.path == other.path || channel.busy_us < kBusyMin) return false;
     if (std::min(channel.bytes, other.bytes) < kBytesMin) return false;
+    if (other.busy_us < kBusyMin && other.bytes < kBytesBeyondBuffers) return false;
     return rate_of(channel.bytes, channel.busy_us) <
            kSlowShare * rate_of(other.bytes, other.busy_us);
 }

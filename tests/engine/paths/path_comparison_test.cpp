@@ -89,6 +89,10 @@ TEST_CASE("a channel is slow beside one of another path from less than half of i
         {"under 50 ms", effort(0, 1, 49), effort(1, 1000, 100), false},
         {"under 1 MiB", effort(0, 0, 100), effort(1, 100, 100), false},
         {"the other one under 1 MiB", effort(0, 1, 1000), effort(1, 0, 0), false},
+        {"the other one may only have filled its send buffer", effort(0, 10, 100), effort(1, 15, 1),
+         false},
+        {"the other one never had to wait", effort(0, 10, 100), effort(1, 16, 1), true},
+        {"the other one had to wait", effort(0, 1, 100), effort(1, 3, 50), true},
     }));
     CAPTURE(one.name);
     CHECK(is_slow_beside(one.channel, one.other) == one.slow);
