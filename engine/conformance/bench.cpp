@@ -193,6 +193,7 @@ void Bench::load(const SavedState& saved, CallSizes sizes) {
                            "); a kind that only saves needs another device as destination");
     }
     destination().require(made, "set_state(resuming)");
+    if (!saved.state.empty()) destination().expect(saved.state.size());
     write_all(destination(), saved, sizes);
     destination().set_state(DeviceState::stop);
 }

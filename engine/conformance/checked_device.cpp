@@ -141,6 +141,12 @@ std::span<const std::byte> CheckedDevice::read(std::size_t bytes) {
     return last_read_;
 }
 
+void CheckedDevice::expect(std::uint64_t bytes) {
+    const std::string call_text = with_number("expect", bytes);
+    require(call("expect", call_text, [bytes](Device& device) { return device.expect(bytes); }),
+            call_text);
+}
+
 CallResult CheckedDevice::try_write(std::span<const std::byte> source) {
     auto bytes = std::make_shared<std::vector<std::byte>>(source.begin(), source.end());
     CallResult written =

@@ -73,6 +73,7 @@ class CheckedDevice {
     std::span<const std::byte> read(std::size_t bytes);
     /// The bytes of the last read that succeeded.
     [[nodiscard]] std::span<const std::byte> last_read() const noexcept { return last_read_; }
+    void expect(std::uint64_t bytes);
     CallResult try_write(std::span<const std::byte> source);
     void write(std::span<const std::byte> source);
     std::vector<std::byte> save_config();

@@ -325,6 +325,7 @@ bool DestinationSession::make_plane(std::vector<Connection> channels) {
                   [this](DeviceSlot& slot) {
                       incoming_[slot.id.value].touched = true;
                       if (!set_state(slot, DeviceState::resuming)) return;
+                      if (!announce(slot)) return;
                       // What a device gives before and after it stops is a stream: the idx of a
                       // packet does not say its place in the state.
                       const bool in_place = !qemu_ && !slot.pre_copies;
@@ -360,6 +361,19 @@ bool DestinationSession::make_plane(std::vector<Connection> channels) {
     }
     if (failed()) stop_data_plane();
     return !failed();
+}
+
+bool DestinationSession::announce(DeviceSlot& slot) {
+    const auto expected = slot.expected_bytes.load(std::memory_order_relaxed);
+    if (expected == 0) return true;
+    const auto outcome =
+        slot.worker.call("expect", [&] { return slot.entry.device->expect(expected); });
+    if (outcome.ok()) {
+        progress_.fetch_add(1, std::memory_order_relaxed);
+        return true;
+    }
+    fail_call(slot, "expecting its state", outcome);
+    return false;
 }
 
 // The memory is faulted in before the source stops anything: every page of it will be written.

@@ -60,6 +60,8 @@ class DestinationSession final : public MigrationSession, private SectionClassif
     bool adopt_qemu(ConnectionListener& listener);
     std::size_t buffers_wanted(std::size_t channels) const;
     bool make_plane(std::vector<Connection> channels);
+    /// Tells the device what will come; false when it has no room for it.
+    bool announce(DeviceSlot& slot);
     void borrow(DeviceSlot& slot);
     bool answer(ReturnPathType type, std::span<const std::byte> body = {});
     bool answer_ping(const Command& command);

@@ -2,16 +2,32 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
+#include <limits>
 #include <utility>
 
 #include "engine/devices/hidden_files.hpp"
 
 namespace multifd {
 namespace {
+
+/// Looked at between two pieces.
+constexpr std::uint64_t kReservedAtOnce = 64U << 20U;
+constexpr std::chrono::seconds kReservingMax{1};
+
+/// What its file system has left for this user; as much as there can be when that is not known.
+std::uint64_t free_bytes(int file) noexcept {
+    struct statvfs about {};
+    const bool known = ::fstatvfs(file, &about) == 0 && about.f_blocks != 0;
+    return known ? std::uint64_t{about.f_bavail} * about.f_frsize
+                 : std::numeric_limits<std::uint64_t>::max();
+}
 
 int flush_folder(const std::string& folder) noexcept {
     const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -29,9 +45,9 @@ AtomicFile::~AtomicFile() {
     settle();
 }
 
-CallResult AtomicFile::failure(const char* what, int error) const {
+CallResult AtomicFile::failure(const std::string& what, int error) const {
     const std::error_code code(error, std::generic_category());
-    std::string detail = std::string(what) + " " + path_ + ": " + code.message();
+    std::string detail = what + " " + path_ + ": " + code.message();
     if (error == ENOSPC || error == EDQUOT) {
         detail += "; what was there is kept: make room in " + folder_of(path_) + " and run again";
     }
@@ -49,6 +65,8 @@ CallResult AtomicFile::create() {
     }
     if (file_ < 0) return failure("cannot create a file beside", errno);
     place_ = Place::hidden;
+    bytes_ = 0;
+    reserved_ = 0;
     struct stat existing {};
     if (::stat(path_.c_str(), &existing) == 0 && ::fchmod(file_, existing.st_mode & 0777U) != 0) {
         return failure("cannot set the mode of a file beside", errno);
@@ -63,17 +81,41 @@ bool AtomicFile::claimed() const noexcept {
     return errno != EWOULDBLOCK;  // A file system without locks: nobody else has one either.
 }
 
+CallResult AtomicFile::reserve(std::uint64_t bytes, const std::atomic<bool>& give_up) {
+    const std::string what = "cannot get room for " + std::to_string(bytes) + " bytes in";
+    if (free_bytes(file_) < bytes) return failure(what, ENOSPC);
+    const auto enough = std::chrono::steady_clock::now() + kReservingMax;
+    while (reserved_ < bytes && std::chrono::steady_clock::now() < enough) {
+        if (give_up) return failure(what, ECANCELED);
+        const auto piece = std::min(bytes - reserved_, kReservedAtOnce);
+        // The file keeps its size: it is what has been appended.
+        if (::fallocate(file_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(reserved_),
+                        static_cast<off_t>(piece)) == 0) {
+            reserved_ += piece;
+        } else if (errno == EOPNOTSUPP || errno == ENOSYS) {
+            break;
+        } else if (errno != EINTR) {
+            return failure(what, errno);
+        }
+    }
+    return CallResult::success();
+}
+
 CallResult AtomicFile::append(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
         const ssize_t written = ::write(file_, bytes.data(), bytes.size());
         if (written < 0 && errno == EINTR) continue;
         if (written < 0) return failure("cannot write", errno);
         bytes = bytes.subspan(static_cast<std::size_t>(written));
+        bytes_ += static_cast<std::uint64_t>(written);
     }
     return CallResult::success();
 }
 
 CallResult AtomicFile::flush() {
+    if (reserved_ > bytes_ && ::ftruncate(file_, static_cast<off_t>(bytes_)) != 0) {
+        return failure("cannot give back room of", errno);
+    }
     if (::fsync(file_) != 0) return failure("cannot write", errno);
     return CallResult::success();
 }

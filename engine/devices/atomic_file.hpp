@@ -1,7 +1,9 @@
 // A file that appears complete or not at all.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,6 +37,11 @@ class AtomicFile {
     /// Makes the hidden file: for its owner alone, or with the mode of the file that it will
     /// replace.
     CallResult create();
+    /// Gets room for `bytes` where the file system can do that, as far as it goes within a second
+    /// or two, or until `give_up`; append() gets what is missing. Room that is not used is given
+    /// back by flush().
+    /// Errors:    also when the file system has less free than that; operation_canceled.
+    CallResult reserve(std::uint64_t bytes, const std::atomic<bool>& give_up);
     CallResult append(std::span<const std::byte> bytes);
     /// Brings the hidden file to the disk. What append() left in memory may fail here.
     CallResult flush();
@@ -57,12 +64,14 @@ class AtomicFile {
     };
     [[nodiscard]] bool claimed() const noexcept;
     CallResult put_in_place();
-    [[nodiscard]] CallResult failure(const char* what, int error) const;
+    [[nodiscard]] CallResult failure(const std::string& what, int error) const;
     void close_file() noexcept;
 
     std::string path_;
     std::string hidden_path_;
-    int file_ = -1;  ///< Open until settled or withdrawn, for its lock.
+    std::uint64_t bytes_ = 0;     ///< Appended.
+    std::uint64_t reserved_ = 0;  ///< From the beginning of the file on.
+    int file_ = -1;               ///< Open until settled or withdrawn, for its lock.
     Place place_ = Place::nowhere;
 };
 

@@ -49,6 +49,7 @@ DeviceTraits FileDevice::traits() const noexcept {
 }
 
 CallResult FileDevice::set_state(DeviceState target) {
+    interrupted_ = false;
     return states_.advance(target,
                            [this](DeviceState from, DeviceState next) { return step(from, next); });
 }
@@ -133,6 +134,16 @@ CallResult FileDevice::begin_load() {
     return created;
 }
 
+CallResult FileDevice::expect(std::uint64_t bytes) {
+    CallResult wrong_state = states_.require("expect", DeviceState::resuming);
+    if (!wrong_state.ok() || !options_.preallocate) return wrong_state;
+    CallResult reserved = state_file_.reserve(bytes, interrupted_);
+    if (reserved.error == std::errc::no_space_on_device) {
+        reserved.detail += ", or give this device prealloc=off";
+    }
+    return reserved;
+}
+
 CallResult FileDevice::write(std::span<const std::byte> source) {
     CallResult wrong_state = states_.require("write", DeviceState::resuming);
     if (!wrong_state.ok()) return wrong_state;
@@ -191,6 +202,7 @@ CallResult FileDevice::stop_copy_size() {
 }
 
 CallResult FileDevice::reset() {
+    interrupted_ = false;
     close_source();
     withdraw();
     states_.enter(DeviceState::running);

@@ -1,6 +1,7 @@
 // The file device: state from a file, into a file.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -23,14 +24,17 @@ namespace multifd {
 ///                         STOP_COPY is entered, and a file that is shorter then when it is read
 ///                         fails. The destination writes it: complete, or not at all.
 ///     config=PATH         the same for the config state, at most 1 MiB; without it the config
-///     state
-///                         is empty, and a destination refuses one that is not
+///                         state is empty, and a destination refuses one that is not
+///     prealloc=on|off     whether a destination gets room on the disk for the size that its source
+///                         has announced before that stops, and fails there when there is none;
+///                         default on
 ///     state=running|stop  what the device is in at first; default running
 struct FileOptions {
     Role role = Role::source;
     std::string path;
     std::string config_path;  ///< Empty: none.
     DeviceState initial_state = DeviceState::running;
+    bool preallocate = true;
 };
 
 [[nodiscard]] std::span<const std::string_view> file_keys() noexcept;
@@ -53,7 +57,7 @@ struct FileTarget {
 /// device runs, reset() still brings back a file that was there; the config file takes its place
 /// first, so a new state never stands beside an old config.
 /// Threads:   as Device.
-/// Blocking:  disk I/O, which interrupt() cannot end.
+/// Blocking:  disk I/O, which interrupt() cannot end but for expect()'s.
 /// Errors:    disk errors carry the system's code, and name the path.
 class FileDevice : public Device {
   public:
@@ -65,11 +69,13 @@ class FileDevice : public Device {
     [[nodiscard]] DeviceState state() override { return states_.current(); }
     CallResult set_state(DeviceState target) override;
     CallResult read(std::span<std::byte> target) override;
+    CallResult expect(std::uint64_t bytes) override;
     CallResult write(std::span<const std::byte> source) override;
     CallResult save_config(std::vector<std::byte>& target) override;
     CallResult load_config(std::span<const std::byte> source) override;
     CallResult stop_copy_size() override;
     CallResult reset() override;
+    void interrupt() noexcept override { interrupted_ = true; }
 
   private:
     CallResult step(DeviceState from, DeviceState target);
@@ -85,6 +91,7 @@ class FileDevice : public Device {
     FileOptions options_;
 
     DeviceStates states_;
+    std::atomic<bool> interrupted_ = false;  ///< Publishes nothing but itself.
     // The source's, in STOP_COPY.
     int file_ = -1;
     std::uint64_t bytes_ = 0;

@@ -13,7 +13,7 @@
 namespace multifd {
 namespace {
 
-constexpr std::array<std::string_view, 2> kKeys{"path", "config"};
+constexpr std::array<std::string_view, 3> kKeys{"path", "config", "prealloc"};
 
 std::string reason(int error) {
     return std::generic_category().message(error);
@@ -88,6 +88,7 @@ FileOptions read_file_options(const OptionReader& reader, Role role) {
         reader.refuse("config", "another file than path");
     }
     options.initial_state = reader.initial_state();
+    options.preallocate = reader.flag("prealloc").value_or(true);
     return options;
 }
 

@@ -102,6 +102,14 @@ class Device {
     /// in PRE_COPY 0 means nothing for now. May give fewer bytes than asked before the end.
     virtual CallResult read(std::span<std::byte> target) = 0;
 
+    /// In RESUMING, before anything is written, while the source's device still runs: it has
+    /// estimated `bytes` of state, more than 0. The device may get room for them, which then costs
+    /// no downtime, or fail now when there is none.
+    virtual CallResult expect(std::uint64_t bytes) {
+        static_cast<void>(bytes);
+        return CallResult::success();
+    }
+
     /// In RESUMING: takes the next bytes of state, all of them.
     virtual CallResult write(std::span<const std::byte> source) = 0;
 

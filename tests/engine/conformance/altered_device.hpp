@@ -15,6 +15,7 @@ class AlteredDevice final : public Device {
     struct Alterations {
         std::function<CallResult(Device& inner, DeviceState target)> set_state{};
         std::function<CallResult(Device& inner, std::span<std::byte> target)> read{};
+        std::function<CallResult(Device& inner, std::uint64_t bytes)> expect{};
         std::function<CallResult(Device& inner, std::span<const std::byte> source)> write{};
         std::function<CallResult(Device& inner, std::vector<std::byte>& target)> save_config{};
         std::function<CallResult(Device& inner, PreCopySizes& target)> pre_copy_sizes{};
@@ -37,6 +38,9 @@ class AlteredDevice final : public Device {
     }
     CallResult read(std::span<std::byte> target) override {
         return alterations_.read ? alterations_.read(*inner_, target) : inner_->read(target);
+    }
+    CallResult expect(std::uint64_t bytes) override {
+        return alterations_.expect ? alterations_.expect(*inner_, bytes) : inner_->expect(bytes);
     }
     CallResult write(std::span<const std::byte> source) override {
         return alterations_.write ? alterations_.write(*inner_, source) : inner_->write(source);

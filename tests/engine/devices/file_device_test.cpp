@@ -280,6 +280,69 @@ TEST_CASE("a full disk is a failure of the device, and the old file is kept", "[
     CHECK(entries(disk) == 1);
 }
 
+std::uint64_t room_of(const fs::path& file) {
+    struct stat about {};
+    REQUIRE(::stat(file.c_str(), &about) == 0);
+    return static_cast<std::uint64_t>(about.st_blocks) * 512;
+}
+
+TEST_CASE("what a source announces gets its room before it comes, and no more in the end",
+          "[file_device]") {
+    const std::size_t size = GENERATE(0U, 1U, 100'000U, 1'000'000U, 1'500'000U);
+    CAPTURE(size);
+    constexpr std::uint64_t kAnnounced = 1'000'000;
+    const TemporaryFolder folder;
+    const auto device = file_device(Role::destination, "path=" + (folder / "state"));
+    REQUIRE(device->set_state(DeviceState::resuming).ok());
+    REQUIRE(device->expect(kAnnounced).ok());
+    const fs::path hidden = hidden_for(folder.path(), "state");
+    CHECK(room_of(hidden) >= kAnnounced);
+    CHECK(fs::file_size(hidden) == 0);
+    const Bytes state(size, std::byte{0x5a});
+    REQUIRE(device->write(state).ok());
+    REQUIRE(device->load_config({}).ok());
+    REQUIRE(device->set_state(DeviceState::stop).ok());
+    CHECK(read_text(folder / "state") == std::string(size, '\x5a'));
+    CHECK(room_of(folder / "state") < size + 64 * 1024);
+}
+
+TEST_CASE("room for an announced state is not asked for with prealloc=off, nor out of turn",
+          "[file_device]") {
+    const TemporaryFolder folder;
+    const auto device = file_device(Role::destination, "prealloc=off,path=" + (folder / "state"));
+    CHECK_FALSE(device->expect(1000).ok());
+    REQUIRE(device->set_state(DeviceState::resuming).ok());
+    REQUIRE(device->expect(std::uint64_t{1} << 60U).ok());
+    CHECK(room_of(hidden_for(folder.path(), "state")) == 0);
+}
+
+TEST_CASE("an announced state that does not fit is refused before it comes", "[file_device]") {
+    const TemporaryFolder folder;
+    write_text(folder / "state", "old");
+    const auto device = file_device(Role::destination, "path=" + (folder / "state"));
+    REQUIRE(device->set_state(DeviceState::resuming).ok());
+    const CallResult refused = device->expect(std::uint64_t{1} << 60U);
+    CHECK(refused.error == std::errc::no_space_on_device);
+    CHECK(refused.detail ==
+          "cannot get room for 1152921504606846976 bytes in " + (folder / "state") +
+              ": No space left on device; what was there is kept: make room in " +
+              folder.path().string() + " and run again, or give this device prealloc=off");
+    REQUIRE(device->reset().ok());
+    CHECK(read_text(folder / "state") == "old");
+    CHECK(entries(folder.path()) == 1);
+}
+
+TEST_CASE("getting room for an announced state can be interrupted", "[file_device]") {
+    const TemporaryFolder folder;
+    const auto device = file_device(Role::destination, "path=" + (folder / "state"));
+    REQUIRE(device->set_state(DeviceState::resuming).ok());
+    device->interrupt();
+    CHECK(device->expect(1000).error == std::errc::operation_canceled);
+    REQUIRE(device->reset().ok());
+    REQUIRE(device->set_state(DeviceState::resuming).ok());
+    CHECK(device->expect(1000).ok());
+}
+
 TEST_CASE("a folder that is gone is a failure when the load begins", "[file_device]") {
     const TemporaryFolder folder;
     fs::create_directory(folder / "inner");

@@ -56,6 +56,8 @@ TEST_CASE("a device call that fails or throws fails one migration, with its name
         {"read has no memory", Role::source, "read", exhausts, "memory_exhausted"},
         {"stop", Role::source, "set_state stop-copy", fail_with_words, "device_failed"},
         {"config", Role::source, "save_config", fail_with_words, "device_failed"},
+        {"expect", Role::destination, "expect 100000", fail_with_words, "device_failed"},
+        {"expect throws", Role::destination, "expect 100000", throws, "device_threw"},
         {"write", Role::destination, "write", fail_with_words, "device_failed"},
         {"write throws", Role::destination, "write", throws, "device_threw"},
         {"resuming", Role::destination, "set_state resuming", fail_with_words, "device_failed"},
@@ -85,6 +87,24 @@ TEST_CASE("a device call that fails or throws fails one migration, with its name
         CHECK(here.error->message.find("the disk fell off") != std::string::npos);
         CHECK(there.error->message.find("the disk fell off") != std::string::npos);
     }
+}
+
+TEST_CASE("a destination's device hears how much will come before the source's is stopped",
+          "[session]") {
+    const bool has_room = GENERATE(true, false);
+    CAPTURE(has_room);
+    SessionPair pair;
+    pair.add_device("gpu0", with_state(100'000), failing("expect 100000", [&] {
+                        return has_room ? CallResult::success() : fail_with_words();
+                    }));
+    const auto reports = pair.run();
+    CHECK((reports.source.status == Status::completed) == has_room);
+    const auto& journal = pair.journal;
+    const auto told = journal.position("destination/gpu0 expect 100000");
+    CHECK(journal.position("destination/gpu0 is resuming") < told);
+    CHECK(told < journal.position("source/gpu0 set_state running-p2p"));
+    if (!has_room)
+        CHECK(journal.position("source/gpu0 set_state running-p2p") == journal.lines().size());
 }
 
 TEST_CASE("a device call that never returns is named and left behind", "[session]") {

@@ -67,6 +67,10 @@ CallResult ScriptedDevice::read(std::span<std::byte> target) {
     return CallResult::success(size);
 }
 
+CallResult ScriptedDevice::expect(std::uint64_t bytes) {
+    return ask("expect " + std::to_string(bytes));
+}
+
 CallResult ScriptedDevice::write(std::span<const std::byte> source) {
     if (auto asked = ask("write"); !asked.ok()) return asked;
     received_.insert(received_.end(), source.begin(), source.end());

@@ -54,6 +54,7 @@ class ScriptedDevice final : public Device {
     DeviceState state() override { return state_; }
     CallResult set_state(DeviceState target) override;
     CallResult read(std::span<std::byte> target) override;
+    CallResult expect(std::uint64_t bytes) override;
     CallResult write(std::span<const std::byte> source) override;
     CallResult save_config(std::vector<std::byte>& target) override;
     CallResult load_config(std::span<const std::byte> source) override;
