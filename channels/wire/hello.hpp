@@ -32,9 +32,10 @@ enum class MultifdChoice : std::uint8_t { automatic = 0, on = 1, off = 2 };
 struct HelloDevice {
     DeviceIdentity identity;
     MultifdChoice multifd = MultifdChoice::automatic;
-    bool running = true;               ///< Source: it runs, and is to run at the destination.
-    std::uint64_t expected_bytes = 0;  ///< An estimate for progress; left out when it has no room.
-    bool pre_copies = false;           ///< Source: it gives a part of its state before it stops.
+    bool running = true;  ///< Source: it runs, and is to run at the destination.
+    /// The source's estimate of its state; left out when the hello has no room for it.
+    std::uint64_t expected_bytes = 0;
+    bool pre_copies = false;  ///< Source: it gives a part of its state before it stops.
 
     bool operator==(const HelloDevice&) const = default;
 };

@@ -28,7 +28,7 @@ function(multifd_target name)
     target_compile_options(${name} PRIVATE -fsanitize=address,undefined -fno-sanitize=vptr
       -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(${name} PRIVATE -fsanitize=address,undefined)
-    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT CMAKE_UNITY_BUILD)
       # g++ 12 warns inside <regex> (which Catch2 includes) under the sanitizer.
       target_compile_options(${name} PRIVATE -Wno-maybe-uninitialized)
     endif()
@@ -58,8 +58,8 @@ function(multifd_library name)
   target_include_directories(multifd_${name} PUBLIC ${PROJECT_SOURCE_DIR})
 endfunction()
 
-# multifd_compile_alone(SOURCES...) keeps sources of this folder out of the batches of CMAKE_UNITY_BUILD:
-# those with file-local names that another source of their target has as well.
+# multifd_compile_alone(SOURCES...) keeps sources of this folder out of the batches of CMAKE_UNITY_BUILD,
+# because they share a file-local name, or cannot share a header, with another source of the target.
 function(multifd_compile_alone)
   set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()

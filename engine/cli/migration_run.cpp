@@ -28,10 +28,8 @@ class SignalAnswer {
 
     std::optional<std::chrono::milliseconds> operator()(int signal, int count) {
         const CancelAnswer answer = end_.cancel();
-        // Once granted it stays so, while the devices are brought to rest.
-        cancelled_ = cancelled_ || answer == CancelAnswer::accepted;
         if (answer == CancelAnswer::not_running && may_ask_again(count)) return kAskAgain;
-        if (count > 1) leave_at_once(signal, cancelled_ ? CancelAnswer::accepted : answer);
+        if (count > 1) leave_at_once(signal, answer);
         complain(context_.console,
                  std::string(signal_name(signal)) + ": " + describe(answer, end_.role));
         return std::nullopt;
@@ -62,8 +60,7 @@ class SignalAnswer {
     const MigrationEnd& end_;
     const RunSettings& settings_;
     CommandContext& context_;
-    bool cancelled_ = false;  ///< The devices are the source's, whatever else is asked.
-    int asked_again_ = 0;     ///< Since the second signal.
+    int asked_again_ = 0;  ///< Since the second signal.
 };
 
 /// Whether nothing of the source can have been stopped yet.
@@ -111,7 +108,9 @@ std::string describe(CancelAnswer answer, Role role) {
 
 RunOutcome ended_at_once(const Statistics& statistics, CancelAnswer last_answer, int signal) {
     const bool source = statistics.role == Role::source;
-    const bool doubt = last_answer != CancelAnswer::accepted;
+    // With nothing left to cancel the devices are only brought to rest, and have their owner.
+    const bool kept = last_answer == CancelAnswer::not_running && statistics.owner == Owner::source;
+    const bool doubt = last_answer != CancelAnswer::accepted && !kept;
     RunOutcome outcome;
     outcome.role = statistics.role;
     outcome.began = true;

@@ -6,7 +6,6 @@
 #include <random>
 
 #include "channels/memory/memory_policy.hpp"
-#include "channels/memory/populate.hpp"
 #include "channels/transport/socket_address.hpp"
 #include "engine/destination/destination_session.hpp"
 #include "engine/session/multifd_choice.hpp"
@@ -19,9 +18,6 @@ namespace {
 constexpr auto kGlanceEvery = std::chrono::milliseconds(100);
 /// How long a question is waited for that can only be answered with a refusal: below it, too.
 constexpr auto kQuestionWait = std::chrono::milliseconds(500);
-
-/// Some hundredths of a second, after which a failure is noticed.
-constexpr std::size_t kPopulatedAtOnce = 256 * limits::kMiB;
 
 SessionId random_session() {
     SessionId id;
@@ -361,31 +357,6 @@ bool DestinationSession::make_plane(std::vector<Connection> channels) {
     }
     if (failed()) stop_data_plane();
     return !failed();
-}
-
-bool DestinationSession::announce(DeviceSlot& slot) {
-    const auto expected = slot.expected_bytes.load(std::memory_order_relaxed);
-    if (expected == 0) return true;
-    const auto outcome =
-        slot.worker.call("expect", [&] { return slot.entry.device->expect(expected); });
-    if (outcome.ok()) {
-        progress_.fetch_add(1, std::memory_order_relaxed);
-        return true;
-    }
-    fail_call(slot, "expecting its state", outcome);
-    return false;
-}
-
-// The memory is faulted in before the source stops anything: every page of it will be written.
-void DestinationSession::borrow(DeviceSlot& slot) {
-    auto& lent = incoming_[slot.id.value].lent;
-    lent = slot.entry.device->lend();
-    for (auto rest = lent; !rest.empty() && !failed();) {
-        const auto piece = rest.first(std::min(rest.size(), kPopulatedAtOnce));
-        populate(piece);
-        progress_.fetch_add(1, std::memory_order_relaxed);
-        rest = rest.subspan(piece.size());
-    }
 }
 
 bool DestinationSession::ready_devices() {

@@ -146,6 +146,7 @@ void DestinationSession::add_numbers(Statistics& statistics) const {
     if (statistics.status == Status::none) statistics.waits_for = "a source";
     {
         const std::scoped_lock lock(ownership_mutex_);
+        statistics.owner = owner_of(ownership_.state());
         const auto awaited = awaited_in(ownership_.state());
         if (!awaited.empty()) statistics.waits_for = awaited;
     }

@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <limits>
 #include <utility>
 
 #include "engine/devices/hidden_files.hpp"
@@ -17,16 +16,16 @@
 namespace multifd {
 namespace {
 
-/// Looked at between two pieces.
-constexpr std::uint64_t kReservedAtOnce = 64U << 20U;
-constexpr std::chrono::seconds kReservingMax{1};
+constexpr std::uint64_t kReservedAtOnce = 16U << 20U;
+constexpr std::chrono::milliseconds kReservingMax{50};
 
-/// What its file system has left for this user; as much as there can be when that is not known.
-std::uint64_t free_bytes(int file) noexcept {
+/// What its file system has left for this user; empty when it does not say.
+std::optional<std::uint64_t> free_bytes(int file) noexcept {
     struct statvfs about {};
-    const bool known = ::fstatvfs(file, &about) == 0 && about.f_blocks != 0;
-    return known ? std::uint64_t{about.f_bavail} * about.f_frsize
-                 : std::numeric_limits<std::uint64_t>::max();
+    if (::fstatvfs(file, &about) != 0 || about.f_blocks == 0) return std::nullopt;
+    // Some file systems keep a part for root.
+    const std::uint64_t blocks = ::geteuid() == 0 ? about.f_bfree : about.f_bavail;
+    return blocks * about.f_frsize;
 }
 
 int flush_folder(const std::string& folder) noexcept {
@@ -83,7 +82,10 @@ bool AtomicFile::claimed() const noexcept {
 
 CallResult AtomicFile::reserve(std::uint64_t bytes, const std::atomic<bool>& give_up) {
     const std::string what = "cannot get room for " + std::to_string(bytes) + " bytes in";
-    if (free_bytes(file_) < bytes) return failure(what, ENOSPC);
+    const auto free = free_bytes(file_);
+    // Where that is not known, what a peer announces might take all the memory there is.
+    if (!free) return CallResult::success(reserved_);
+    if (bytes > reserved_ && *free < bytes - reserved_) return failure(what, ENOSPC);
     const auto enough = std::chrono::steady_clock::now() + kReservingMax;
     while (reserved_ < bytes && std::chrono::steady_clock::now() < enough) {
         if (give_up) return failure(what, ECANCELED);
@@ -92,13 +94,13 @@ CallResult AtomicFile::reserve(std::uint64_t bytes, const std::atomic<bool>& giv
         if (::fallocate(file_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(reserved_),
                         static_cast<off_t>(piece)) == 0) {
             reserved_ += piece;
-        } else if (errno == EOPNOTSUPP || errno == ENOSYS) {
-            break;
-        } else if (errno != EINTR) {
+        } else if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) {
             return failure(what, errno);
+        } else if (errno != EINTR) {
+            break;  // It cannot do that; append() needs nothing of it.
         }
     }
-    return CallResult::success();
+    return CallResult::success(reserved_);
 }
 
 CallResult AtomicFile::append(std::span<const std::byte> bytes) {

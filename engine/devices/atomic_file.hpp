@@ -37,10 +37,11 @@ class AtomicFile {
     /// Makes the hidden file: for its owner alone, or with the mode of the file that it will
     /// replace.
     CallResult create();
-    /// Gets room for `bytes` where the file system can do that, as far as it goes within a second
-    /// or two, or until `give_up`; append() gets what is missing. Room that is not used is given
-    /// back by flush().
-    /// Errors:    also when the file system has less free than that; operation_canceled.
+    /// Gets room for `bytes`, as Device::expect() wants it, where the file system can do that and
+    /// tells what it has free; append() gets what is missing. What is not used is given back by
+    /// flush().
+    /// Errors:    also when the file system has less free than that; operation_canceled once
+    ///            `give_up` is set.
     CallResult reserve(std::uint64_t bytes, const std::atomic<bool>& give_up);
     CallResult append(std::span<const std::byte> bytes);
     /// Brings the hidden file to the disk. What append() left in memory may fail here.

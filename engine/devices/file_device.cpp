@@ -138,7 +138,7 @@ CallResult FileDevice::expect(std::uint64_t bytes) {
     CallResult wrong_state = states_.require("expect", DeviceState::resuming);
     if (!wrong_state.ok() || !options_.preallocate) return wrong_state;
     CallResult reserved = state_file_.reserve(bytes, interrupted_);
-    if (reserved.error == std::errc::no_space_on_device) {
+    if (reserved.error == std::errc::no_space_on_device || reserved.error.value() == EDQUOT) {
         reserved.detail += ", or give this device prealloc=off";
     }
     return reserved;

@@ -14,6 +14,7 @@
 #include <tuple>
 #include <utility>
 
+#include "channels/transport/descriptor.hpp"
 #include "channels/wire/limits.hpp"
 
 namespace multifd {
@@ -135,22 +136,6 @@ Decoded decode(std::string_view text) {
     if (decoded.problem.empty()) decoded.problem = read_devices(fields, record.devices);
     return decoded;
 }
-
-/// An open file or folder.
-class Descriptor {
-  public:
-    explicit Descriptor(int value) noexcept : value_(value) {}
-    ~Descriptor() {
-        if (value_ >= 0) ::close(value_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const noexcept { return value_; }
-    int release() noexcept { return std::exchange(value_, -1); }
-
-  private:
-    int value_;
-};
 
 /// The whole of a regular file of at most kRecordBytesMax, or why not.
 struct FileText {

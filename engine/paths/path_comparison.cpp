@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::uint64_t kBytesMin = 1U << 20U;
 constexpr std::uint64_t kBusyMin = 50'000;
-/// More than a connection's send buffer takes: some of it has left.
+/// More than a send buffer takes by Linux's default (4 MiB) or some tuned ones: some has left.
 constexpr std::uint64_t kBytesBeyondBuffers = 16U << 20U;
 /// The kernel counts busy time in ticks of up to 10 ms; less than one is no reason to divide by 0.
 constexpr double kTickSeconds = 0.01;

@@ -34,8 +34,8 @@ struct SlowPath {
 [[nodiscard]] std::vector<SlowPath> slow_paths(std::span<const ChannelEffort> channels);
 
 /// Whether a channel is slow beside one of another path by the same measure, as far as both have
-/// come. The other one must have waited for its path, or moved more than a send buffer takes: to
-/// fill that is fast on the slowest path.
+/// come. The other one must have waited for its path, or moved 16 MiB, more than a usual send
+/// buffer takes: to fill that is fast on the slowest path.
 [[nodiscard]] bool is_slow_beside(const ChannelEffort& channel,
                                   const ChannelEffort& other) noexcept;
 

@@ -201,6 +201,7 @@ void SourceSession::add_numbers(Statistics& statistics) const {
     {
         const std::scoped_lock lock(ownership_mutex_);
         statistics.waits_for = awaited_in(ownership_.state());
+        statistics.owner = owner_of(ownership_.state());
     }
     const std::scoped_lock lock(plane_mutex_);
     if (senders_) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "tests/end_to_end/command.hpp"
+#include "tests/support/exit_codes.hpp"
 
 namespace multifd {
 namespace {
@@ -67,7 +68,7 @@ TEST_CASE("check names the item that fails, and keeps what there was", "[check]"
         "--device", kMemory + ",fail=write:4096", "--keep", folder / "kept", "--junit",
         folder / "junit.xml", "--on", "failed=echo $MULTIFD_EVENT in $MULTIFD_ITEM > " + said});
     INFO(describe("check", end));
-    CHECK(end.exit_code == 5);
+    CHECK(end.exit_code == kDeviceFailed);
     CHECK(end.text("result") == "failed");
     CHECK(end.text("failure.item") == "round-trip");
     CHECK(end.text("failure.kept") == folder / "kept");
@@ -83,7 +84,7 @@ TEST_CASE("check verifies by the user's command, between save and run", "[check]
     const CommandEnd end = run_check(Words{"--device", kMemory, "--item", "round-trip", "--on",
                                            "destination-running=echo the pattern is gone; exit 7"});
     INFO(describe("check", end));
-    CHECK(end.exit_code == 5);
+    CHECK(end.exit_code == kDeviceFailed);
     CHECK(end.text("failure.reason").find("ended with 7") != std::string::npos);
     CHECK(end.standard_error.find("the pattern is gone") != std::string::npos);
 }
@@ -94,7 +95,7 @@ TEST_CASE("check does not hang with a device that does", "[check]") {
     const CommandEnd end =
         run_check(Words{"--device", kMemory + "," + fault, "--stall-timeout", "200ms", "-q"});
     INFO(describe("check", end));
-    CHECK(end.exit_code == 5);
+    CHECK(end.exit_code == kDeviceFailed);
     CHECK(end.text("failure.reason").find("has not returned within 200ms") != std::string::npos);
     CHECK(end.standard_output.empty());
     CHECK(end.standard_error.find("has not returned") != std::string::npos);
@@ -113,7 +114,7 @@ TEST_CASE("check ends at a signal, with what it has found", "[check]") {
     command.process().signal(SIGINT);
     const CommandEnd end = command.finish();
     INFO(describe("check", end));
-    CHECK(end.exit_code == 9);
+    CHECK(end.exit_code == kCancelled);
     CHECK(end.text("result") == "stopped");
     CHECK(end.text("items.0.result") == "passed");
 }
@@ -122,7 +123,7 @@ TEST_CASE("check says what is wrong with its command line", "[check]") {
     const auto fails = [](const Words& arguments, const std::string& part) {
         const CommandEnd end = run_command(Words{"check"} + arguments);
         INFO(describe("check", end));
-        CHECK(end.exit_code == 2);
+        CHECK(end.exit_code == kUsage);
         CHECK(end.standard_error.find(part) != std::string::npos);
     };
     fails({}, "check needs one --device");
@@ -135,11 +136,11 @@ TEST_CASE("check says what is wrong with its command line", "[check]") {
     const TemporaryFolder folder;
     const CommandEnd twice = run_command(
         {"check", "--device", kMemory, "--json", folder / "one", "--junit", folder / "one"});
-    CHECK(twice.exit_code == 2);
+    CHECK(twice.exit_code == kUsage);
     CHECK(twice.standard_error.find("each a file of its own") != std::string::npos);
     const CommandEnd end =
         run_command({"check", "--device", kMemory, "--junit", "/nonexistent/junit.xml"});
-    CHECK(end.exit_code == 13);
+    CHECK(end.exit_code == kResources);
 }
 
 }  // namespace

@@ -174,7 +174,7 @@ TEST_CASE("listening beyond loopback warns", "[end_to_end]") {
     CHECK_FALSE(wait_for_address(folder / "address", command).empty());
     CHECK(command.errors_so_far().find("neither encrypted nor authenticated") != std::string::npos);
     command.process().signal(SIGTERM);
-    CHECK(command.finish().exit_code == 9);
+    CHECK(command.finish().exit_code == kCancelled);
 }
 
 }  // namespace multifd

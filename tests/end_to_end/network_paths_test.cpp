@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "tests/end_to_end/migration.hpp"
+#include "tests/support/exit_codes.hpp"
 #include "tests/support/network_namespaces.hpp"
 
 namespace multifd {
@@ -123,7 +124,7 @@ TEST_CASE("a link that is dead when the channels connect is named", "[end_to_end
     const Outcome outcome = migration.finish();
     INFO(describe(outcome));
     check_source_kept(outcome);
-    CHECK(outcome.source.exit_code == 3);
+    CHECK(outcome.source.exit_code == kConnection);
     CHECK(outcome.source.text("error.message").find(migration.addresses()[1]) != std::string::npos);
 }
 

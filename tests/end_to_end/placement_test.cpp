@@ -5,7 +5,6 @@
 #include "tests/support/exit_codes.hpp"
 
 namespace multifd {
-namespace {}  // namespace
 
 TEST_CASE("a migration with its threads confined reports where they ran", "[end_to_end]") {
     Plan plan;

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "tests/end_to_end/command.hpp"
+#include "tests/support/exit_codes.hpp"
 
 namespace multifd {
 namespace {
@@ -31,7 +32,7 @@ TEST_CASE("probe without a device lists this host's, and always succeeds", "[pro
 TEST_CASE("probe of a device that cannot be opened is a usage error with the reason", "[probe]") {
     const CommandEnd end = run_command(words("probe --device vfio,idstr=vf0,host=ffff:ff:1f.7"));
     INFO(describe("probe", end));
-    CHECK(end.exit_code == 2);
+    CHECK(end.exit_code == kUsage);
     CHECK(end.standard_error.find("there is no PCI function ffff:ff:1f.7") != std::string::npos);
 }
 

@@ -6,7 +6,6 @@
 #include "tests/support/loopback.hpp"
 
 namespace multifd {
-namespace {}  // namespace
 
 TEST_CASE("a migration over IPv4, IPv6 and UNIX addresses at once completes", "[end_to_end]") {
     const TemporaryFolder folder;

@@ -501,7 +501,7 @@ TEST_CASE("what a command line of serve-device lacks is said", "[vfio_user]") {
               .find("is given twice") != std::string::npos);
     const CommandEnd busy =
         run_command({"serve-device", "--socket", "/nonexistent/s", "--device", "memory,idstr=a"});
-    CHECK(busy.exit_code == 3);
+    CHECK(busy.exit_code == kConnection);
     CHECK(busy.standard_error.find("/nonexistent/s") != std::string::npos);
 }
 

@@ -21,6 +21,7 @@ _GROUPS = [
      "parts of a session: both ends in one process, over real sockets",
      ["engine/destination/destination.cpp", "engine/destination/destination_commit.cpp",
       "engine/destination/destination_connect.cpp", "engine/destination/destination_load.cpp",
+      "engine/destination/destination_room.cpp",
       "engine/destination/destination_session.cpp", "engine/destination/destination_stream.cpp",
       "engine/session/listener.cpp", "engine/session/migration_session.cpp",
       "engine/session/session_report.cpp", "engine/source/source.cpp",

@@ -142,7 +142,7 @@ TEST_CASE("a device that somebody else has open is refused before anything begin
     const CommandEnd end =
         run_command(Words{"send", "--to", "tcp:127.0.0.1:1", "--device", device.described("tty")});
     INFO(describe("send", end));
-    CHECK(end.exit_code == 2);
+    CHECK(end.exit_code == kUsage);
     CHECK(end.standard_error.find("another process has it") != std::string::npos);
 }
 

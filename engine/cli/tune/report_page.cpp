@@ -1,5 +1,6 @@
 #include "engine/cli/tune/report_page.hpp"
 
+#include <cmath>
 #include <numeric>
 
 #include "engine/cli/readable.hpp"

@@ -16,24 +16,24 @@ std::span<std::byte> bytes_of(T& value) noexcept {
     return std::as_writable_bytes(std::span(&value, 1));
 }
 
-constexpr std::size_t kHeaderBytes = sizeof(vfio_device_feature);
+constexpr std::size_t kFeatureHeaderBytes = sizeof(vfio_device_feature);
 /// The largest payload is that of a DMA log's report.
 constexpr std::size_t kPayloadBytesMax = sizeof(vfio_device_feature_dma_logging_report);
 
 }  // namespace
 
 int VfioFeatures::feature(std::uint32_t flags, std::span<std::byte> payload) const {
-    alignas(8) std::array<std::byte, kHeaderBytes + kPayloadBytesMax> message{};
-    const auto size = static_cast<std::uint32_t>(kHeaderBytes + payload.size());
+    alignas(8) std::array<std::byte, kFeatureHeaderBytes + kPayloadBytesMax> message{};
+    const auto size = static_cast<std::uint32_t>(kFeatureHeaderBytes + payload.size());
     std::memcpy(message.data() + offsetof(vfio_device_feature, argsz), &size, sizeof size);
     std::memcpy(message.data() + offsetof(vfio_device_feature, flags), &flags, sizeof flags);
     if (!payload.empty()) {
-        std::memcpy(message.data() + kHeaderBytes, payload.data(), payload.size());
+        std::memcpy(message.data() + kFeatureHeaderBytes, payload.data(), payload.size());
     }
     const int result = calls_.ioctl(device_, VFIO_DEVICE_FEATURE, ioctl_argument(message));
     if (result < 0) return errno_of(result);
     if (!payload.empty()) {
-        std::memcpy(payload.data(), message.data() + kHeaderBytes, payload.size());
+        std::memcpy(payload.data(), message.data() + kFeatureHeaderBytes, payload.size());
     }
     return 0;
 }

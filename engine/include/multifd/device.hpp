@@ -102,13 +102,12 @@ class Device {
     /// in PRE_COPY 0 means nothing for now. May give fewer bytes than asked before the end.
     virtual CallResult read(std::span<std::byte> target) = 0;
 
-    /// In RESUMING, before anything is written, while the source's device still runs: it has
-    /// estimated `bytes` of state, more than 0. The device may get room for them, which then costs
-    /// no downtime, or fail now when there is none.
-    virtual CallResult expect(std::uint64_t bytes) {
-        static_cast<void>(bytes);
-        return CallResult::success();
-    }
+    /// In RESUMING, before anything is written and before the source stops anything: it estimates
+    /// `bytes` of state, more than 0; a device that pre-copies may give more. Time to get room for
+    /// them, or to fail, which ends the migration. `value` is for how many there is room now: a
+    /// call takes no more than some 50 ms, and the next one goes on, as long as that grows. Not
+    /// called when there is no estimate; a QEMU source gives none.
+    virtual CallResult expect(std::uint64_t bytes) { return CallResult::success(bytes); }
 
     /// In RESUMING: takes the next bytes of state, all of them.
     virtual CallResult write(std::span<const std::byte> source) = 0;

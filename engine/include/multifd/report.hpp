@@ -142,6 +142,7 @@ struct Statistics {
     Status status = Status::none;
     std::string session;
     std::string peer;
+    Owner owner = Owner::source;  ///< Of the devices, as far as this end can know now.
     /// What goes on when no bytes have to move: "the destination to load"; else empty.
     std::string_view waits_for;
     std::uint64_t elapsed_ms = 0;
@@ -163,7 +164,6 @@ struct AgreedSetting {
 
 /// The end of a migration. Times are QEMU's milliseconds where QEMU has the name.
 struct Report : Statistics {
-    Owner owner = Owner::source;
     bool retry_safe = true;
     std::string next_step;  ///< One line for the operator.
     std::uint64_t total_time_ms = 0;

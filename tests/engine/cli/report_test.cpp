@@ -204,23 +204,33 @@ TEST_CASE("a run left at once says what it leaves behind", "[cli]") {
         Role role;
         CancelAnswer answer;
         Status status;
+        Owner known;
         const char* owner;
         bool retry_safe;
     };
+    constexpr auto kSource = Owner::source;
+    constexpr auto kDestination = Owner::destination;
+    constexpr auto kUnknown = Owner::unknown;
     const auto given = GENERATE(values<Case>({
-        {Role::source, CancelAnswer::accepted, Status::active, "source", true},
-        {Role::source, CancelAnswer::accepted, Status::device, "source", false},
-        {Role::source, CancelAnswer::accepted, Status::cancelling, "source", false},
-        {Role::source, CancelAnswer::too_late, Status::device, "unknown", false},
-        {Role::source, CancelAnswer::in_doubt, Status::device, "unknown", false},
-        {Role::source, CancelAnswer::not_running, Status::completed, "unknown", false},
-        {Role::destination, CancelAnswer::accepted, Status::device, "source", true},
-        {Role::destination, CancelAnswer::requested, Status::device, "unknown", false},
-        {Role::destination, CancelAnswer::not_running, Status::completed, "unknown", false},
+        {Role::source, CancelAnswer::accepted, Status::active, kSource, "source", true},
+        {Role::source, CancelAnswer::accepted, Status::device, kSource, "source", false},
+        {Role::source, CancelAnswer::accepted, Status::cancelling, kSource, "source", false},
+        {Role::source, CancelAnswer::too_late, Status::device, kSource, "unknown", false},
+        {Role::source, CancelAnswer::in_doubt, Status::device, kUnknown, "unknown", false},
+        {Role::source, CancelAnswer::not_running, Status::completed, kDestination, "unknown",
+         false},
+        {Role::source, CancelAnswer::not_running, Status::cancelling, kSource, "source", false},
+        {Role::source, CancelAnswer::not_running, Status::failed, kUnknown, "unknown", false},
+        {Role::destination, CancelAnswer::accepted, Status::device, kSource, "source", true},
+        {Role::destination, CancelAnswer::requested, Status::device, kUnknown, "unknown", false},
+        {Role::destination, CancelAnswer::not_running, Status::completed, kDestination, "unknown",
+         false},
+        {Role::destination, CancelAnswer::not_running, Status::failed, kSource, "source", true},
     }));
     Statistics statistics;
     statistics.role = given.role;
     statistics.status = given.status;
+    statistics.owner = given.known;
     statistics.session = kSession;
     const RunOutcome outcome = ended_at_once(statistics, given.answer, 15);
     CHECK(faults(report_json(outcome)) == "");

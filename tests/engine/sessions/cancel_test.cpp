@@ -80,6 +80,8 @@ TEST_CASE("a cancel while a device call runs returns the devices at both ends",
         {"P2P", Role::source, "set_state running-p2p"},
         {"stop", Role::source, "set_state stop-copy"},
         {"read", Role::source, "read"},
+        {"resuming", Role::destination, "set_state resuming"},
+        {"expect", Role::destination, "expect 100000"},
         {"write", Role::destination, "write"},
         {"config", Role::destination, "load_config"},
         {"validation", Role::destination, "set_state stop"},
@@ -100,6 +102,10 @@ TEST_CASE("a cancel while a device call runs returns the devices at both ends",
     gate.open();
 
     check_cancelled(pair, pair.await(), by);
+    // An interrupt before it would be forgotten.
+    const bool before_expect = std::string_view(moment.call) == "set_state resuming";
+    const auto expect = pair.journal.position("destination/gpu0 expect 100000");
+    if (before_expect && by == Role::destination) CHECK(expect == pair.journal.lines().size());
 }
 
 TEST_CASE("a destination that waits for a source can be cancelled", "[session][cancel]") {

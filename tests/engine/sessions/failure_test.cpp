@@ -108,11 +108,13 @@ TEST_CASE("a destination's device hears how much will come before the source's i
 }
 
 TEST_CASE("a device call that never returns is named and left behind", "[session]") {
-    const auto role = GENERATE(Role::source, Role::destination);
-    CAPTURE(to_string(role));
+    const auto [role, call] =
+        GENERATE(table<Role, const char*>({{Role::source, "read"},
+                                           {Role::destination, "write"},
+                                           {Role::destination, "expect 100000"}}));
+    CAPTURE(to_string(role), call);
     auto release = std::make_shared<std::promise<void>>();
     const std::shared_future<void> released(release->get_future());
-    const auto call = role == Role::source ? "read" : "write";
     const auto stuck = failing(call, [released] {
         released.wait();
         return CallResult::success();

@@ -68,7 +68,8 @@ CallResult ScriptedDevice::read(std::span<std::byte> target) {
 }
 
 CallResult ScriptedDevice::expect(std::uint64_t bytes) {
-    return ask("expect " + std::to_string(bytes));
+    const auto asked = ask("expect " + std::to_string(bytes));
+    return asked.ok() ? CallResult::success(bytes) : asked;
 }
 
 CallResult ScriptedDevice::write(std::span<const std::byte> source) {
