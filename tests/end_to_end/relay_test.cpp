@@ -209,7 +209,8 @@ TEST_CASE("a channel that is cut fails both ends, and the source keeps its devic
     const unsigned channel = GENERATE(0U, 2U);
     CAPTURE(bytes, channel);
     Plan plan = small_plan(3);
-    plan.device("memory,idstr=gpu1,size=4MiB,seed=1");
+    // So slow that every channel has to wait for packets, and gets some.
+    plan.device("memory,idstr=gpu1,size=4MiB,seed=1,read-rate=32MiB");
     RelayRules rules;
     rules.cut = RelayRules::Cut{channel, bytes};
     plan.relay = std::move(rules);

@@ -353,7 +353,8 @@ std::vector<WrongDevice> wrong_in_transfer() {
         return [of_read] { return another_error_when_interrupted(of_read); };
     };
     return {
-        {"no room", "round-trip", "expect(300000 bytes) failed: no room for it", true, kPlain, no_room},
+        {"no room", "round-trip", "expect(300000 bytes) failed: no room for it", true, kPlain,
+         no_room},
         {"a size too small", "sizes", "told 299999 bytes in stop", false, kPlain, a_size_too_small},
         {"wrong bytes in odd reads", "odd-sizes", "read in odd sizes", false, kPlain,
          wrong_bytes_in_odd_reads},
