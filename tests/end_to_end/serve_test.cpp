@@ -10,7 +10,7 @@
 namespace multifd {
 namespace {
 
-constexpr const char* kDevice = "memory,idstr=gpu0,size=1MiB,seed=5,held=on";
+constexpr const char* kServedDevice = "memory,idstr=gpu0,size=1MiB,seed=5,held=on";
 
 /// A destination that serves, and the sources that come to it.
 class Serving {
@@ -18,10 +18,11 @@ class Serving {
     explicit Serving(const Words& options = {})
         : command_(folder_.path() / "destination",
                    words("receive --serve --listen tcp:127.0.0.1:0 --on-unknown-owner exit") +
-                       Words{"--address-file", folder_ / "address", "--device", kDevice} + options),
+                       Words{"--address-file", folder_ / "address", "--device", kServedDevice} +
+                       options),
           address_(wait_for_address(folder_ / "address", command_)) {}
 
-    CommandEnd send(const std::string& device = kDevice) {
+    CommandEnd send(const std::string& device = kServedDevice) {
         return run_command_with_report(
             Words{"send", "--to", address_, "--device", device, "--packet-size", "64KiB"});
     }
