@@ -59,6 +59,11 @@ bool has_state(OptionalStates options, DeviceState state) noexcept {
     return false;  // A number that is no state, from a caller's cast.
 }
 
+bool saves_in(DeviceState state) noexcept {
+    return state == DeviceState::stop_copy || state == DeviceState::pre_copy ||
+           state == DeviceState::pre_copy_p2p;
+}
+
 std::optional<DeviceState> next_state(OptionalStates options, DeviceState from,
                                       DeviceState target) noexcept {
     if (!has_state(options, from) || !has_state(options, target)) return std::nullopt;

@@ -20,6 +20,9 @@ struct OptionalStates {
 /// Whether a device with these options has `state`. ERROR counts as a state nobody may ask for.
 [[nodiscard]] bool has_state(OptionalStates options, DeviceState state) noexcept;
 
+/// Whether a device gives its state in `state`.
+[[nodiscard]] bool saves_in(DeviceState state) noexcept;
+
 /// The next state on the way from `from` to `target`, as the VFIO uAPI defines the ways (over the
 /// states that the device has); `from` itself when it is there already. Empty when there is no way:
 /// to or out of ERROR, to a state that the device lacks, from STOP_COPY back to PRE_COPY.

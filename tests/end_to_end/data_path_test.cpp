@@ -1,10 +1,10 @@
 // What the data path costs, counted in the real command: allocations, bytes through system calls,
 // copies.
-#include "channels/wire/limits.hpp"
 #include "tests/support/heap_counter.hpp"
 
 #include <catch2/catch.hpp>
 
+#include "channels/wire/limits.hpp"
 #include "tests/end_to_end/migration.hpp"
 
 namespace multifd {

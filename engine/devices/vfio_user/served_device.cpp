@@ -5,11 +5,6 @@
 namespace multifd::vfio_user {
 namespace {
 
-bool saves_in(DeviceState state) noexcept {
-    return state == DeviceState::stop_copy || state == DeviceState::pre_copy ||
-           state == DeviceState::pre_copy_p2p;
-}
-
 /// A call into the device, which may throw.
 template <class Call>
 CallResult guarded(Call&& call) {

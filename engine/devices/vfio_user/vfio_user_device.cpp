@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "engine/devices/device_states.hpp"
 #include "engine/devices/vfio_user/config_space.hpp"
 
 namespace multifd::vfio_user {
@@ -15,12 +16,6 @@ constexpr std::chrono::seconds kAnswerLimit{10};
 
 ServerConnection::Patience answer_limit() {
     return {Clock::now() + kAnswerLimit, nullptr};
-}
-
-/// A state in which the device is saved.
-bool saves_in(DeviceState state) {
-    return state == DeviceState::stop_copy || state == DeviceState::pre_copy ||
-           state == DeviceState::pre_copy_p2p;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "tests/engine/sessions/session_pair.hpp"
 
 namespace multifd {
+
 TEST_CASE("every device's bytes arrive, and both ends name the destination as owner", "[session]") {
     SessionPair pair;
     pair.add_device("gpu0", with_state(100'000, 1));

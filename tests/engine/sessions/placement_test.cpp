@@ -6,6 +6,7 @@
 #include "tests/engine/sessions/session_pair.hpp"
 
 namespace multifd {
+
 TEST_CASE("both ends report the CPUs that their channels ran on", "[session]") {
     const auto allowed = read_topology().allowed;
     REQUIRE_FALSE(allowed.empty());

@@ -4,6 +4,7 @@
 #include "tests/engine/sessions/session_pair.hpp"
 
 namespace multifd {
+
 TEST_CASE("both ends report each channel's TCP connection, and each other's addresses",
           "[session]") {
     SessionPair pair;
